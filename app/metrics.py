@@ -1,0 +1,33 @@
+"""What the service counts about itself, read at /metrics."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Metrics:
+    """One app's numbers in a registry of their own, so that two apps in one process never add up.
+
+    A `reason` given to `refusals` is a code of the closed list in `messages`, never text from outside:
+    each new label value costs memory for ever.
+    """
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.viewers = Gauge("unrolled_viewers", "Open training websockets", registry=registry)
+        self.updates = Counter("unrolled_updates", "Optimiser updates made", registry=registry)
+        self.update_seconds = Histogram(
+            "unrolled_update_seconds", "Time to make one update", registry=registry, buckets=SECONDS
+        )
+        self.predictions = Counter("unrolled_predictions", "Prediction requests answered", registry=registry)
+        self.prediction_seconds = Histogram(
+            "unrolled_prediction_seconds",
+            "Time from a parsed prediction request to its numbers, waiting included",
+            registry=registry,
+            buckets=SECONDS,
+        )
+        self.prediction_queue = Gauge(
+            "unrolled_prediction_queue", "Prediction requests under way or waiting", registry=registry
+        )
+        self.refusals = Counter("unrolled_refusals", "Requests refused", ["reason"], registry=registry)

@@ -1,0 +1,75 @@
+"""Environment variables → Settings. Every name begins with UNROLLED_."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 2**20
+
+
+class Settings(BaseSettings):
+    """What an operator decides. A value out of bounds stops the start with a message that names the field.
+
+    Whether a proxy's X-Forwarded-* headers are believed is uvicorn's own setting (FORWARDED_ALLOW_IPS).
+    """
+
+    model_config = SettingsConfigDict(env_prefix="UNROLLED_", frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one")
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
+        "info", description="least severe line that is logged"
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="origins, comma-separated, that may open a websocket beside the page's own"
+    )
+
+    max_viewers: int = Field(
+        64, ge=1, le=10_000, description="open websockets; one more is told to try later"
+    )
+    max_message_bytes: int = Field(
+        MIB, ge=1024, le=64 * MIB, description="bytes in one websocket message from a viewer"
+    )
+    max_changes: int = Field(1000, ge=1, le=100_000, description="live changes that one run may collect")
+    idle_seconds: float = Field(
+        600, gt=0, le=86_400, description="seconds after which a viewer that sends nothing at all is let go"
+    )
+
+    max_sequence: int = Field(10_000, ge=1, le=10_000, description="samples in one sequence to predict")
+    max_sequences: int = Field(64, ge=1, le=1024, description="sequences in one prediction request")
+    max_body_bytes: int = Field(4 * MIB, ge=1024, le=64 * MIB, description="bytes in one request body")
+    body_seconds: float = Field(
+        20, gt=0, le=600, description="seconds that a request body may take to arrive"
+    )
+    prediction_queue: int = Field(
+        256,
+        ge=1,
+        le=100_000,
+        description="prediction requests under way or waiting; one more is answered 503",
+    )
+    prediction_queue_samples: int = Field(
+        4_000_000,
+        ge=640_000,
+        le=1_000_000_000,
+        description="samples of all prediction requests under way or waiting; beyond it: 503",
+    )
+
+    models_dir: Path = Field(Path("models"), description="folder that keeps the uploaded checkpoints")
+    max_models: int = Field(
+        100, ge=0, le=10_000, description="uploaded checkpoints kept; one more is refused"
+    )
+    max_models_bytes: int = Field(
+        256 * MIB,
+        ge=0,
+        le=1024 * 1024 * MIB,
+        description="bytes that all uploaded checkpoints may take together",
+    )
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
