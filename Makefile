@@ -1,0 +1,51 @@
+# make run    install into .venv, start the service and say its URL     (make run PORT=9000)
+# make test   install, then run every test, the browser's included
+# make check  style, types and import directions
+# make bench  measure, and append the figures to bench/results.json
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+bin := .venv/bin
+
+.DELETE_ON_ERROR:
+.PHONY: run test check format bench chromium
+
+run: .venv/run.stamp
+	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
+
+test: .venv/dev.stamp chromium
+	$(bin)/pytest $(ARGS)
+
+check: .venv/dev.stamp
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+format: .venv/dev.stamp
+	$(bin)/ruff check --fix .
+	$(bin)/ruff format .
+
+bench: .venv/dev.stamp chromium
+	$(bin)/python -m bench $(ARGS)
+
+# torch comes first and by its exact version: newer ones bring gigabytes of CUDA with them.
+.venv/torch.stamp: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Unrolled needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
+	test -x $(bin)/python || $(PYTHON) -m venv .venv
+	$(bin)/python -m pip install -q $$(grep '^torch==' constraints.txt)
+	touch $@
+
+.venv/run.stamp: .venv/torch.stamp pyproject.toml
+	$(bin)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+.venv/dev.stamp: .venv/torch.stamp pyproject.toml
+	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $@ .venv/run.stamp
+
+chromium:
+	@command -v chromium >/dev/null || { echo "The browser tests need Chromium and a font with Chinese characters;" \
+	  "on Debian: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
