@@ -1,0 +1,166 @@
+"""A client's mistake becomes an answer: the one place where a refusal is worded and given a status."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from app.messages import Code, Problem
+from app.metrics import Metrics
+
+log = logging.getLogger("unrolled.http")
+
+SHOWN = 80  # characters of a value that are repeated to whoever sent it
+
+_STATUS: Mapping[str, int] = {
+    "broken_json": 400,
+    "body_too_slow": 408,
+    "body_too_large": 413,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "bad_request": 400,
+    "busy": 503,
+    "store_full": 507,
+    "failed": 500,
+}
+
+# pydantic's error types that have a code of their own; all others are a wrong type
+_CODES: Mapping[str, Code] = {
+    "json_invalid": "broken_json",
+    "missing": "missing",
+    "extra_forbidden": "unknown_field",
+    "finite_number": "not_finite",
+    "greater_than": "out_of_range",
+    "greater_than_equal": "out_of_range",
+    "less_than": "out_of_range",
+    "less_than_equal": "out_of_range",
+    "too_short": "out_of_range",
+    "too_long": "out_of_range",
+    "string_too_long": "out_of_range",
+    "string_too_short": "out_of_range",
+}
+
+
+class Refused(Exception):  # noqa: N818
+    """A request is not carried out. `code` decides the status unless one is given."""
+
+    def __init__(
+        self, code: Code, field: str, detail: str, status: int | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.code: Code = code
+        self.field = field
+        self.detail = detail
+        self.status = status or _STATUS.get(code, 422)
+        self.retry_after = retry_after  # seconds
+
+    def response(self) -> Response:
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        body = orjson.dumps({"code": self.code, "field": self.field, "detail": self.detail})
+        return Response(body, self.status, headers, "application/json")
+
+    @classmethod
+    def of(cls, error: ValidationError) -> "Refused":
+        """The first thing that pydantic found, in our words: it never repeats the input at length."""
+        first = error.errors(include_url=False)[0]
+        code = _CODES.get(first["type"], "wrong_type")
+        field = ".".join(str(part) for part in first["loc"])[: 2 * SHOWN]
+        if code == "broken_json":
+            return cls(code, "", first["msg"][: 2 * SHOWN])
+        return cls(code, field, f"{field or 'the body'}: {first['msg']}, not {shown(first['input'])}")
+
+
+def shown(value: object) -> str:
+    """A value from outside in at most about 100 characters."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return repr(value[:SHOWN]) + ("…" if len(value) > SHOWN else "")
+    if isinstance(value, int) and abs(value) >= 10**SHOWN:
+        return f"a whole number of {value.bit_length()} bits"  # printing it takes long, or raises
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+
+
+async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
+    """The whole body, read no further than `most_bytes`. Raises Refused."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > most_bytes:
+        raise _too_large(most_bytes, f"{announced[:20]} bytes are announced")
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                size += len(piece)
+                if size > most_bytes:
+                    raise _too_large(most_bytes, "more came")
+                pieces.append(piece)
+    except ClientDisconnect:
+        raise Refused("bad_request", "", "the connection closed before the whole body had come") from None
+    except TimeoutError:
+        raise Refused(
+            "body_too_slow", "", f"the body has {seconds:g} s to arrive; {size} bytes did"
+        ) from None
+    return b"".join(pieces)
+
+
+def _too_large(most_bytes: int, came: str) -> Refused:
+    return Refused("body_too_large", "", f"a body may have {most_bytes} bytes; {came}")
+
+
+def install(app: FastAPI, metrics: Metrics) -> None:
+    """Make every error of `app` answer in the shape of Problem, and count it."""
+
+    def answer(refused: Refused) -> Response:
+        metrics.refusals.labels(reason=refused.code).inc()
+        return refused.response()
+
+    async def on_refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return answer(error)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        codes: dict[int, Code] = {404: "not_found", 405: "method_not_allowed"}
+        code = codes.get(error.status_code, "bad_request" if error.status_code < 500 else "failed")
+        response = answer(Refused(code, "", str(error.detail)[:SHOWN], error.status_code))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def on_parameters(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:])[: 2 * SHOWN]
+        detail = f"{field}: {first['msg']}, not {shown(first.get('input'))}"
+        return answer(Refused(_CODES.get(first["type"], "wrong_type"), field, detail))
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        return answer(Refused("failed", "", "the server failed; this is our mistake, not yours"))
+
+    app.add_exception_handler(Refused, on_refused)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(RequestValidationError, on_parameters)
+    app.add_exception_handler(Exception, on_bug)
+
+
+def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may refuse with these codes, for OpenAPI."""
+    assert set(codes) <= set(get_args(Code))
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(_STATUS.get(code, 422), []).append(code)
+    return {
+        status: {"model": Problem, "description": "refused: " + ", ".join(names)}
+        for status, names in sorted(by_status.items())
+    }

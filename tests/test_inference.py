@@ -1,0 +1,93 @@
+"""Inference: company and cuts change nothing, and unlikely inputs are told."""
+
+import numpy as np
+import pytest
+import torch
+
+from model.inference import doubts, predict, sampling_interval
+from model.network import Network
+
+CELLS = ["rnn", "gru", "lstm"]
+
+
+def make_network(cell, hidden_size=32):
+    return Network(cell, hidden_size, torch.Generator().manual_seed(1)).requires_grad_(False)
+
+
+def sine(length, interval=0.3, phase=0.0):
+    return np.sin(phase + interval * np.arange(length)).astype(np.float32)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_answers_as_the_network_itself_does(cell):
+    network = make_network(cell)
+    x = sine(50)
+    with torch.inference_mode():
+        expected, _, state = network(torch.from_numpy(x)[None, :, None])
+    (prediction,), (end,) = predict(network, [x], [None])
+    np.testing.assert_allclose(prediction, expected[0, :, 0].numpy(), atol=1e-6, rtol=0)
+    np.testing.assert_allclose(end, state[:, 0].numpy(), atol=1e-6, rtol=0)
+    assert prediction.dtype == np.float32
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cuts", [[1], [7, 8], [100, 250, 299], list(range(1, 300))])
+def test_a_sequence_cut_anywhere_is_the_sequence_whole(cell, cuts):
+    network = make_network(cell)
+    x = sine(300)
+    (whole,), (whole_end,) = predict(network, [x], [None])
+    state, pieces = None, []
+    for piece in np.split(x, cuts):
+        (prediction,), (state,) = predict(network, [piece], [state])
+        pieces.append(prediction)
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(state, whole_end, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_ragged_batch_is_each_of_its_sequences_alone(cell):
+    network = make_network(cell)
+    random = np.random.default_rng(1)
+    sequences = [sine(int(length), 0.2, phase) for phase, length in enumerate(random.integers(1, 400, 20))]
+    _, starts = predict(network, [sine(9, 0.5, phase) for phase in range(20)], [None] * 20)
+    states = [start if row % 3 else None for row, start in enumerate(starts)]
+    predictions, ends = predict(network, sequences, states)
+    for sequence, state, prediction, end in zip(sequences, states, predictions, ends, strict=True):
+        (alone,), (alone_end,) = predict(network, [sequence], [state])
+        assert len(prediction) == len(sequence)
+        np.testing.assert_allclose(prediction, alone, atol=1e-6, rtol=0)
+        np.testing.assert_allclose(end, alone_end, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("interval", [0.08, 0.2, 0.349, 0.62, 1.5])
+@pytest.mark.parametrize("phase", [0.0, 1.0, 2.5])
+def test_the_interval_of_a_sine_is_found(interval, phase):
+    assert sampling_interval(sine(40, interval, phase)) == pytest.approx(interval, rel=1e-2)
+
+
+@pytest.mark.parametrize("x", [sine(2), np.zeros(30, np.float32), np.full(30, 1e-3, np.float32)])
+def test_no_interval_is_claimed_where_nothing_is_to_be_seen(x):
+    assert sampling_interval(x) is None
+    assert doubts(x) == []
+
+
+def test_the_tutorials_own_signal_raises_no_doubt():
+    pieces = [np.sin(np.linspace(a * np.pi, b * np.pi, 10 * (b - a))) for a, b in [(0, 3), (3, 4), (4, 6)]]
+    assert doubts(np.concatenate(pieces).astype(np.float32)) == []
+    for piece in pieces:
+        assert doubts(piece.astype(np.float32)) == []
+
+
+@pytest.mark.parametrize("interval", [np.pi / 40, 0.1, 0.3, np.pi / 5])
+def test_samples_rounded_to_three_decimals_raise_no_doubt(interval):
+    for phase in (0.0, 0.7, 1.6):
+        assert doubts(np.round(sine(30, interval, phase), 3)) == []
+
+
+def test_amplitude_and_interval_unlike_training_are_told():
+    (amplitude,) = doubts(2 * sine(30))
+    assert "amplitude 2" in amplitude
+    (interval,) = doubts(sine(30, 1.2))
+    assert "1.2 radians" in interval
+    assert doubts(np.full(30, 0.5, np.float32)) != []  # no sine at all: an interval of 0
+    assert doubts(sine(30, 1.2), (1.0, 1.5)) == []
