@@ -1,0 +1,216 @@
+"""Checkpoint: a run at rest, as one safetensors blob. The same bytes on disk, on the wire and as a download."""
+
+import hashlib
+import json
+import platform
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, Self
+
+import numpy as np
+import safetensors.numpy
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+
+from model.network import Network, state_parts, tensor_shapes
+from model.recipe import MOST_CHANGES, Change, Frozen, Recipe
+from model.signal import SignalState
+
+FORMAT = 1
+"""Version of the layout of the blob."""
+
+MAX_BYTES = 2**20
+"""Room for the largest recipe: a 128-unit LSTM with Adam, 8 streams and a full change log."""
+
+MAX_HEADER_BYTES = 2**18
+
+Tensors = Mapping[str, np.ndarray[Any, Any]]
+
+_GENERATORS = ("lengths", "streams", "noise")
+
+
+class CheckpointError(ValueError):
+    """The bytes are not a checkpoint that can be used; says what is wrong with them."""
+
+
+class Run(Frozen):
+    """The part of a checkpoint that is not tensors.
+
+    `position` is in half-periods; `loss_sum` is the sum of all losses so far; `optimizer_steps` may be fewer
+    than updates, since training can be switched off; `interval` is the range of radians between two samples
+    that the network was trained for, and `notes` are free text about its making.
+    """
+
+    format: int = FORMAT
+    recipe: Recipe
+    changes: tuple[Change, ...] = Field((), max_length=MOST_CHANGES)
+    update: int = Field(0, ge=0, le=2**53)
+    position: int = Field(0, ge=0, le=2**53)
+    next_stream_id: int = Field(1, ge=1, le=2**53)
+    loss_sum: float = Field(0.0, ge=0)
+    optimizer_steps: int = Field(0, ge=0, le=2**53)
+    interval: tuple[float, float] | None = None
+    notes: dict[str, str] = Field(default_factory=dict, max_length=32)
+    versions: dict[str, str] = Field(default_factory=lambda: versions(), max_length=32)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run at rest. A model for prediction may hold the network's tensors alone; such a one cannot be resumed."""
+
+    run: Run
+    tensors: Tensors = field(repr=False)
+
+    @classmethod
+    def of_network(
+        cls,
+        recipe: Recipe,
+        network: Network,
+        *,
+        interval: tuple[float, float] | None = None,
+        notes: Mapping[str, str] | None = None,
+    ) -> Self:
+        """A trained network without a run."""
+        run = Run(recipe=recipe, interval=interval, notes=dict(notes or {}))
+        return cls(run, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.run.recipe
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it holds everything that a run needs to go on."""
+        return "hidden_state" in self.tensors
+
+    @property
+    def signal_state(self) -> SignalState:
+        return SignalState(
+            self.run.position,
+            self.run.next_stream_id,
+            self.tensors["streams.id"],
+            self.tensors["streams.offset"],
+            {name: self.tensors[f"generator.{name}"] for name in _GENERATORS},
+        )
+
+    def network(self) -> Network:
+        """A new network with these weights."""
+        network = Network(self.recipe.cell, self.recipe.hidden_size)
+        with torch.no_grad():
+            for name, weight in network.named_parameters():
+                weight.copy_(torch.tensor(self.tensors[name]))
+        return network
+
+    def to_bytes(self) -> bytes:
+        """One safetensors blob; equal checkpoints give equal bytes."""
+        run = self.run.model_dump_json()
+        return safetensors.numpy.save(dict(self.tensors), {"format": "unrolled", "run": run})
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read a blob from anywhere, trusted or not.
+
+        Raises:
+            CheckpointError: too large, not safetensors, no run in it, a recipe out of bounds, tensors missing,
+                too many, of another shape or type, or not finite.
+        """
+        run = _read_run(data)
+        try:
+            tensors = safetensors.numpy.load(data)
+        except (SafetensorError, ValueError, KeyError, OverflowError) as error:
+            raise CheckpointError(f"not a safetensors file: {str(error)[:100]}") from None
+        _check(run, tensors)
+        return cls(run, tensors)
+
+
+def model_id(data: bytes) -> str:
+    """The name of a model: the first 16 hex digits of the SHA-256 of its bytes."""
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """What a run's numbers depend on beside its recipe."""
+    return {
+        "unrolled": metadata.version("unrolled"),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
+    }
+
+
+def signal_tensors(state: SignalState) -> dict[str, np.ndarray[Any, Any]]:
+    """A signal's state as checkpoint tensors; `Checkpoint.signal_state` is the way back."""
+    generators = {f"generator.{name}": packed for name, packed in state.generators.items()}
+    return {"streams.id": state.stream_ids, "streams.offset": state.offset, **generators}
+
+
+def _read_run(data: bytes) -> Run:
+    if len(data) > MAX_BYTES:
+        raise CheckpointError(f"a checkpoint has at most {MAX_BYTES} bytes; this has {len(data)}")
+    if len(data) < 8:
+        raise CheckpointError(f"a checkpoint has at least 8 bytes; this has {len(data)}")
+    (header_bytes,) = struct.unpack("<Q", data[:8])
+    if header_bytes > min(MAX_HEADER_BYTES, len(data) - 8):
+        raise CheckpointError(f"its header claims {header_bytes} bytes; at most {MAX_HEADER_BYTES} and the file's")
+    try:
+        header = json.loads(data[8 : 8 + header_bytes])
+        notes = header["__metadata__"]
+        kind, text = notes["format"], notes["run"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CheckpointError("a safetensors header with Unrolled's `format` and `run` is missing") from None
+    if kind != "unrolled" or not isinstance(text, str):
+        raise CheckpointError("it is a safetensors file, but not one of Unrolled's checkpoints")
+    try:
+        run = Run.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:80] or "run"
+        raise CheckpointError(f"{where}: {first['msg'][:200]}") from None
+    if run.format != FORMAT:
+        raise CheckpointError(f"its format is version {run.format}; this server reads version {FORMAT}")
+    return run
+
+
+def _check(run: Run, tensors: Tensors) -> None:
+    shapes = tensor_shapes(run.recipe.cell, run.recipe.hidden_size)
+    expected: dict[str, tuple[tuple[int, ...], type]] = {name: (shape, np.float32) for name, shape in shapes.items()}
+    if tensors.keys() != expected.keys():
+        expected |= _run_tensors(run, tensors)
+    if odd := sorted(expected.keys() ^ tensors.keys()):
+        name = odd[0][:80]
+        raise CheckpointError(f"tensor {name} is missing" if odd[0] in expected else f"tensor {name} does not belong")
+    for name, (shape, dtype) in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype != dtype:
+            came = f"{tensor.dtype} {list(tensor.shape)}"
+            raise CheckpointError(f"tensor {name} should be {np.dtype(dtype)} {list(shape)}; it is {came}")
+        if not np.isfinite(tensor).all():
+            raise CheckpointError(f"tensor {name} has values that are not finite")
+        if name.endswith("exp_avg_sq") and (tensor < 0).any():
+            raise CheckpointError(f"tensor {name} is a mean of squares and has values below 0")
+    if "streams.id" in tensors:
+        ids = tensors["streams.id"].tolist()
+        if ids[0] != 0 or ids != sorted(set(ids)) or ids[-1] >= run.next_stream_id:
+            raise CheckpointError("tensor streams.id should rise from 0 and stay below next_stream_id")
+
+
+def _run_tensors(run: Run, tensors: Tensors) -> dict[str, tuple[tuple[int, ...], type]]:
+    """Name, shape and type of the tensors that a run has beside its network."""
+    recipe = run.recipe
+    ids = tensors.get("streams.id")
+    streams = 1 if ids is None else max(1, ids.size)
+    if streams > recipe.most_streams:
+        raise CheckpointError(f"tensor streams.id has {streams} streams; most_streams is {recipe.most_streams}")
+    expected: dict[str, tuple[tuple[int, ...], type]] = {
+        "hidden_state": ((state_parts(recipe.cell), streams, recipe.hidden_size), np.float32),
+        "streams.id": ((streams,), np.int64),
+        "streams.offset": ((streams,), np.float64),
+    }
+    expected |= {f"generator.{name}": ((4,), np.uint64) for name in _GENERATORS}
+    if recipe.optimizer == "adam" and run.optimizer_steps > 0:
+        for name, shape in tensor_shapes(recipe.cell, recipe.hidden_size).items():
+            expected |= {f"optimizer.{name}.{moment}": (shape, np.float32) for moment in ("exp_avg", "exp_avg_sq")}
+    return expected

@@ -1,0 +1,160 @@
+"""Recipe: everything that decides a run at its start. Change: what may be altered while it is in motion."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
+
+LONGEST_CHUNK = 120
+"""The most time steps that one chunk may have."""
+
+MOST_CHANGES = 1000
+"""The most entries that a change log may have."""
+
+Cell = Literal["rnn", "gru", "lstm"]
+
+
+class Frozen(BaseModel):
+    """A value: immutable, unknown fields refused, and no guessing of types (`true` and `"1"` are not numbers)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _field(default: Any, title: str, text: str, *, unit: str = "", live: bool = False, **bounds: Any) -> Any:
+    extra: dict[str, Any] = {"unit": unit, "applies": "live" if live else "restart"}
+    return Field(default, title=title, description=text, json_schema_extra=extra, validate_default=True, **bounds)
+
+
+class Recipe(Frozen):
+    """What decides a run at its start. The page, the command line and the API docs are built from its schema."""
+
+    seed: int = _field(
+        1, "Seed", "Where every random draw of the run begins: same seed, same numbers.", ge=0, le=2**31 - 1
+    )
+    cell: Cell = _field("rnn", "Cell", "What happens at each time step: plain tanh, or a gated GRU or LSTM.")
+    hidden_size: int = _field(
+        32, "Hidden size", "How many numbers the network keeps in mind.", unit="units", ge=1, le=128
+    )
+    weights: str = _field(
+        "random",
+        "Weights",
+        "Start from random weights or from those of a trained model.",
+        pattern="^[a-z0-9]{1,64}$",
+    )
+    train: bool = _field(
+        True, "Train", "Learn from every chunk; switched off, the network only predicts.", live=True
+    )
+    optimizer: Literal["adam", "sgd"] = _field(
+        "adam", "Optimiser", "The rule that turns gradients into new weights."
+    )
+    learning_rate: float = _field(
+        0.02, "Learning rate", "How far one update moves the weights.", live=True, ge=1e-5, le=1.0
+    )
+    carry_state: bool = _field(
+        True, "Carry state", "Hand the hidden state on from each chunk to the next.", live=True
+    )
+    shortest: int = _field(
+        1, "Shortest chunk", "The fewest half-periods that a chunk lasts.", unit="half-periods", ge=1, le=6
+    )
+    longest: int = _field(
+        3,
+        "Longest chunk",
+        "The most half-periods that a chunk lasts; equal to the shortest, all time steps are static.",
+        unit="half-periods",
+        ge=1,
+        le=6,
+    )
+    samples: int = _field(
+        10, "Samples", "How many time steps each half-period has.", unit="per half-period", ge=4, le=40
+    )
+    sampling: Literal["tutorial", "uniform"] = _field(
+        "tutorial",
+        "Sampling",
+        "The tutorial repeats the last sample of a chunk as the first of the next; uniform does not.",
+    )
+    fewest_streams: int = _field(
+        1, "Fewest streams", "The fewest sequences learned from side by side.", unit="streams", ge=1, le=8
+    )
+    most_streams: int = _field(
+        1, "Most streams", "The most sequences learned from side by side.", unit="streams", ge=1, le=8
+    )
+    noise: float = _field(
+        0.0,
+        "Noise",
+        "Random error added to the input, as a standard deviation; the target stays clean.",
+        ge=0.0,
+        le=1.0,
+    )
+    stop_after: int = _field(
+        0,
+        "Stop after",
+        "Pause once this many updates are done; 0 means never.",
+        unit="updates",
+        ge=0,
+        le=1_000_000,
+    )
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> Self:
+        if self.shortest > self.longest:
+            raise _disagree("shortest", self.shortest, "must not exceed", "longest", self.longest)
+        if self.fewest_streams > self.most_streams:
+            raise _disagree(
+                "fewest_streams", self.fewest_streams, "must not exceed", "most_streams", self.most_streams
+            )
+        if self.longest * self.samples > LONGEST_CHUNK:
+            rule = f"times samples must stay within {LONGEST_CHUNK} time steps: too many for"
+            raise _disagree("longest", self.longest, rule, "samples", self.samples)
+        return self
+
+    def after(self, change: "Change") -> "Recipe":
+        """The recipe with a live change applied.
+
+        Raises:
+            pydantic.ValidationError: the change does not fit this recipe.
+        """
+        return Recipe.model_validate(self.model_dump() | change.fields())
+
+
+def _disagree(first: str, one: int, rule: str, second: str, other: int) -> PydanticCustomError:
+    return PydanticCustomError(
+        "fields_disagree",
+        "{first} ({one}) {rule} {second} ({other})",
+        {"first": first, "one": one, "rule": rule, "second": second, "other": other},
+    )
+
+
+_LIVE = {
+    name: field
+    for name, field in Recipe.model_fields.items()
+    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra["applies"] == "live"
+}
+
+LIVE_FIELDS = frozenset(_LIVE)
+
+# The recipe's own annotations, bounds and help, each made optional: a live field is declared once, in Recipe.
+_OPTIONAL: dict[str, Any] = {
+    name: (
+        Annotated[field.annotation, Field(), *field.metadata] | None,
+        Field(None, title=field.title, description=field.description),
+    )
+    for name, field in _LIVE.items()
+}
+_LiveFields = create_model("_LiveFields", __base__=Frozen, **_OPTIONAL)
+
+
+class Change(_LiveFields):
+    """One entry of a change log: live fields of the recipe that took new values after an update."""
+
+    after_update: int = Field(ge=0, le=2**53, description="The update that it came after; 0 before the first.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.fields():
+            names = ", ".join(sorted(LIVE_FIELDS))
+            raise PydanticCustomError("no_change", "a change sets at least one of {names}", {"names": names})
+        return self
+
+    def fields(self) -> dict[str, Any]:
+        """What it sets, by field name."""
+        return self.model_dump(exclude={"after_update"}, exclude_none=True)
