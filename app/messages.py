@@ -18,7 +18,7 @@ Code = Literal[
     "out_of_range",
     "bad_state",  # not a state that this model handed out
     "bad_model",  # an upload that is not a checkpoint
-    "unknown_model",  # 422 in a request body, 404 in a path
+    "unknown_model",  # 404
     "not_found",  # 404
     "method_not_allowed",  # 405
     "bad_request",  # any other 4xx

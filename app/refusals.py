@@ -23,6 +23,7 @@ _STATUS: Mapping[str, int] = {
     "broken_json": 400,
     "body_too_slow": 408,
     "body_too_large": 413,
+    "unknown_model": 404,
     "not_found": 404,
     "method_not_allowed": 405,
     "bad_request": 400,
