@@ -1,0 +1,101 @@
+"""POST /predict, and the models that answer it: GET and POST /models, GET /models/{id}."""
+
+import asyncio
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from app.messages import (
+    PREDICT_EXAMPLES,
+    ModelList,
+    PredictAnswer,
+    PredictAnswers,
+    PredictRequest,
+    StoredModelSummary,
+)
+from app.models import ModelStore
+from app.predictor import Predictor
+from app.question import Question
+from app.refusals import documented, read_body
+from app.settings import Settings
+from model.checkpoint import MAX_BYTES
+
+
+def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRouter:
+    router = APIRouter()
+    most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
+
+    @router.post(
+        "/predict",
+        summary="Answer sines with their cosines",
+        response_model=None,
+        responses={
+            200: {"model": PredictAnswer | PredictAnswers},
+            **documented(
+                "broken_json", "body_too_slow", "body_too_large", "missing", "unknown_field", "conflict"
+            ),
+            **documented("wrong_type", "not_finite", "out_of_range", "bad_state", "unknown_model", "busy"),
+        },
+        openapi_extra=_body("application/json", PredictRequest.model_json_schema(), PREDICT_EXAMPLES),
+    )
+    async def predict(request: Request) -> Response:
+        """Samples of sines in, one prediction for each sample out, and the state to go on from."""
+        body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
+        question = Question.of_body(body, settings.max_sequence, settings.max_sequences)
+        model = store.ready(question.model)
+        if model is None:
+            model = await asyncio.to_thread(store.get, question.model)
+        states = question.open_states(model)
+        predictions, ends = await predictor.predict(model, question.sequences, states)
+        answer = question.answer(model, predictions, ends)
+        return Response(
+            orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
+        )
+
+    @router.get("/models", summary="List the models", response_model=ModelList)
+    async def models() -> Response:
+        """The models that can predict."""
+        found = await asyncio.to_thread(store.summaries)
+        return Response(ModelList(models=found).model_dump_json(), media_type="application/json")
+
+    @router.post(
+        "/models",
+        summary="Upload a model",
+        status_code=201,
+        response_model=None,
+        responses={
+            201: {"model": StoredModelSummary},
+            **documented("body_too_slow", "body_too_large", "bad_model", "store_full"),
+        },
+        openapi_extra=_body("application/octet-stream", {"type": "string", "format": "binary"}),
+    )
+    async def upload(request: Request) -> Response:
+        """A checkpoint, as raw safetensors bytes. Its id is the hash of its content."""
+        data = await read_body(request, most_upload_bytes, settings.body_seconds)
+        model = await asyncio.to_thread(store.add, data)
+        headers = {"Location": f"models/{model.id}"}
+        return Response(model.listed().model_dump_json(), 201, headers, "application/json")
+
+    @router.get(
+        "/models/{id}",
+        summary="Download a model",
+        response_class=Response,
+        responses={
+            200: {"content": {"application/octet-stream": {}}, "description": "the checkpoint's bytes"},
+            **documented("unknown_model"),
+        },
+    )
+    async def download(id: str) -> Response:
+        """The bytes that were uploaded."""
+        data = await asyncio.to_thread(store.read, id, "id")
+        headers = {"Content-Disposition": f'attachment; filename="{id}.safetensors"'}
+        return Response(data, 200, headers, "application/octet-stream")
+
+    return router
+
+
+def _body(media_type: str, schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The OpenAPI of a body that the route reads for itself, in place of FastAPI's own reading."""
+    content = {"schema": schema, "examples": examples} if examples else {"schema": schema}
+    return {"requestBody": {"required": True, "content": {media_type: content}}}

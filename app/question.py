@@ -1,0 +1,144 @@
+"""What a prediction request asks, checked and in one form, whether it came as one sequence or as several."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from app.messages import PredictRequest
+from app.models import Model
+from app.refusals import Refused, shown
+from model.inference import doubts
+from model.network import state_parts
+
+Samples = NDArray[np.float32]  # (time,)
+State = NDArray[np.float32]  # (parts, hidden)
+
+LARGEST_STATE = 1e6  # no cell gets there from zero in 10,000 samples; beyond it float32 may overflow
+DIGEST_BYTES = 8
+MOST_WARNINGS = 8
+
+
+@dataclass(frozen=True)
+class Question:
+    """Sequences to predict for, with a state and maybe a target for each."""
+
+    model: str
+    several: bool
+    sequences: list[Samples]
+    states: list[str | None]
+    targets: list[Samples] | None
+
+    @classmethod
+    def of_body(cls, body: bytes, most_samples: int, most_sequences: int) -> Self:
+        """Raises Refused, naming the field."""
+        try:
+            asked = PredictRequest.model_validate_json(body)
+        except ValidationError as error:
+            raise Refused.of(error) from None
+        if asked.model_extra:
+            name = shown(next(iter(asked.model_extra)))
+            known = ", ".join(PredictRequest.model_fields)
+            raise Refused("unknown_field", name.strip("'"), f"there is no field {name}; there are {known}")
+        if asked.sequences is None:
+            if asked.sequence is None:
+                raise Refused("missing", "sequence", "sequence: one of sequence and sequences must be there")
+            _none(asked, "sequence", "states", "targets")
+            _short(asked.sequence, "sequence", most_samples)
+            if asked.target is not None:
+                _match(asked.target, "target", asked.sequence, "sequence")
+            targets = None if asked.target is None else _arrays([asked.target])
+            return cls(asked.model, False, _arrays([asked.sequence]), [asked.state], targets)
+
+        _none(asked, "sequences", "sequence", "state", "target")
+        _short(asked.sequences, "sequences", most_sequences)
+        for row, sequence in enumerate(asked.sequences):
+            _short(sequence, f"sequences.{row}", most_samples)
+        for name, others in (("states", asked.states), ("targets", asked.targets)):
+            if others is not None:
+                _match(others, name, asked.sequences, "sequences")
+        for row, target in enumerate(asked.targets or []):
+            _match(target, f"targets.{row}", asked.sequences[row], f"sequences.{row}")
+        states = asked.states or [None] * len(asked.sequences)
+        targets = None if asked.targets is None else _arrays(asked.targets)
+        return cls(asked.model, True, _arrays(asked.sequences), states, targets)
+
+    def open_states(self, model: Model) -> list[State | None]:
+        """The states as numbers. Raises Refused for one that `model` did not hand out."""
+        return [
+            None if text is None else open_state(text, model, f"states.{row}" if self.several else "state")
+            for row, text in enumerate(self.states)
+        ]
+
+    def answer(self, model: Model, predictions: list[Samples], states: list[State]) -> dict[str, Any]:
+        """A PredictAnswer or PredictAnswers as plain data."""
+        common = {"model": model.summary.model_dump(), "warnings": self._warnings(model)}
+        errors = None
+        if self.targets is not None:
+            pairs = zip(predictions, self.targets, strict=True)
+            errors = [float(np.square(y - target, dtype=np.float64).mean()) for y, target in pairs]
+        sealed = [seal_state(state, model) for state in states]
+        if self.several:
+            answer = {"predictions": predictions, "states": sealed, **common}
+            return answer if errors is None else answer | {"mses": errors}
+        answer = {"prediction": predictions[0], "state": sealed[0], **common}
+        return answer if errors is None else answer | {"mse": errors[0]}
+
+    def _warnings(self, model: Model) -> list[str]:
+        found = []
+        for row, sequence in enumerate(self.sequences):
+            name = f"sequences.{row}" if self.several else "sequence"
+            found += [f"{name}: {doubt}" for doubt in doubts(sequence, model.interval)]
+        if len(found) > MOST_WARNINGS:
+            found[MOST_WARNINGS:] = [f"and {len(found) - MOST_WARNINGS} more warnings"]
+        return found
+
+
+def seal_state(state: State, model: Model) -> str:
+    """Opaque text: which model it belongs to, then its numbers."""
+    return base64.urlsafe_b64encode(model.digest + state.astype("<f4").tobytes()).decode()
+
+
+def open_state(text: str, model: Model, field: str) -> State:
+    """The way back. Raises Refused, naming `field`."""
+    try:
+        data = base64.b64decode(text, altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise _bad_state(field, "it is not one that /predict has answered", text) from None
+    if data[:DIGEST_BYTES] != model.digest:
+        raise _bad_state(field, f"it does not belong to model {model.id}", text)
+    parts, hidden = state_parts(model.network.cell), model.network.hidden_size
+    if len(data) != DIGEST_BYTES + 4 * parts * hidden:
+        raise _bad_state(field, f"model {model.id} has a state of {parts * hidden} numbers", text)
+    numbers = np.frombuffer(data, "<f4", offset=DIGEST_BYTES)
+    if not (np.abs(numbers) <= LARGEST_STATE).all():
+        raise _bad_state(field, f"it has numbers that are not finite or beyond {LARGEST_STATE:g}", text)
+    return numbers.reshape(parts, hidden)
+
+
+def _bad_state(field: str, why: str, text: str) -> Refused:
+    return Refused("bad_state", field, f"{field}: {why}: {shown(text)}")
+
+
+def _arrays(lists: list[list[float]]) -> list[Samples]:
+    return [np.array(numbers, np.float32) for numbers in lists]
+
+
+def _none(asked: PredictRequest, given: str, *others: str) -> None:
+    for name in others:
+        if getattr(asked, name) is not None:
+            raise Refused("conflict", name, f"{name}: cannot come with {given}")
+
+
+def _short(values: list[Any], field: str, most: int) -> None:
+    if len(values) > most:
+        raise Refused("out_of_range", field, f"{field}: has at most {most} items, not {len(values)}")
+
+
+def _match(values: list[Any], field: str, others: list[Any], other: str) -> None:
+    if len(values) != len(others):
+        raise Refused("conflict", field, f"{field}: has {len(values)} items where {other} has {len(others)}")
