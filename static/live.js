@@ -1,0 +1,174 @@
+import { PROTOCOL } from "./state.js";
+
+/**
+ * The websocket: messages in, messages out, and the way back after it dropped. The newest checkpoint
+ * stays here, so that any server can take the run and go on.
+ */
+
+/** The server refuses to make more than this many updates again. */
+const FURTHEST_AFTER = 1000;
+const FIRST_WAIT = 500; // ms
+const LONGEST_WAIT = 15_000; // ms
+const WAIT_WHEN_FULL = 5_000; // ms
+
+const CLOSE_REFUSED = 1008;
+const CLOSE_TOO_BIG = 1009;
+const CLOSE_RESTARTING = 1012;
+const CLOSE_FULL = 1013;
+
+export class Live {
+  #socket = null;
+  #attempts = 0;
+  #timer = 0;
+  #seen = 0;
+  #checkpoint = null;
+  #wanted;
+  #store;
+  #url;
+
+  /**
+   * @param {string} url of /ws/train
+   * @param {import("./store.js").Store} store
+   * @param {Record<string, any>} recipe of the first run; fields left out take the server's defaults
+   */
+  constructor(url, store, recipe) {
+    this.#url = url;
+    this.#store = store;
+    this.#wanted = { recipe, changes: [] };
+  }
+
+  connect() {
+    clearTimeout(this.#timer);
+    this.#store.dispatch({ type: "connection", status: "connecting" });
+    const socket = new WebSocket(this.#url);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.#greet();
+    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(data) : this.#keep(data));
+    socket.onclose = ({ code, reason }) => this.#dropped(socket, code, reason);
+    this.#socket = socket;
+  }
+
+  /** Tries again at once if a wait for the next attempt is under way. */
+  retry() {
+    const { status } = this.#store.state.connection;
+    if (["waiting", "full", "offline"].includes(status)) this.connect();
+  }
+
+  /** Ends the run and starts another on the same socket. @param {Record<string, any>} recipe */
+  start(recipe) {
+    this.#wanted = { recipe, changes: [] };
+    if (this.#ready()) {
+      this.#open();
+    } else {
+      this.#checkpoint = null;
+      this.retry();
+    }
+  }
+
+  /** @param {Record<string, any>} message one that needs no answer kept: play, pause, step, pace, change */
+  send(message) {
+    if (this.#ready()) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** @param {number} update the newest one drawn */
+  seen(update) {
+    if (update <= this.#seen || this.#store.state.opening || !this.#ready()) return;
+    this.#seen = update;
+    this.#socket.send(JSON.stringify({ type: "seen", update }));
+  }
+
+  #ready() {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  #greet() {
+    if (this.#checkpoint) this.#resume();
+    else this.#open();
+  }
+
+  #open() {
+    const { pace, playing } = this.#store.state;
+    this.#store.dispatch({ type: "opening" });
+    this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: [] }));
+  }
+
+  #resume() {
+    const { pace, playing, update } = this.#store.state;
+    const { bytes, update: made } = this.#checkpoint;
+    const after = update <= made + FURTHEST_AFTER ? Math.max(update, made) : made;
+    this.#store.dispatch({ type: "opening", after });
+    this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: [] }));
+    this.#socket.send(bytes);
+  }
+
+  #hear(text) {
+    const message = JSON.parse(text);
+    const resuming = this.#store.state.opening?.after != null;
+    if (message.type === "opened") {
+      if (message.protocol !== PROTOCOL) return this.#outdated(`protocol ${message.protocol}`);
+      this.#attempts = 0;
+      this.#wanted = { recipe: message.recipe, changes: message.changes ?? [] };
+      this.#seen = this.#store.state.opening?.after ?? message.update;
+    }
+    try {
+      this.#store.dispatch(message);
+    } catch (error) {
+      return this.#outdated(error.message);
+    }
+    if (message.type === "opened") this.#store.dispatch({ type: "connection", status: "live" });
+    if (message.type === "error" && resuming) {
+      this.#checkpoint = null; // this server cannot go on from it: the same recipe from its start instead
+      this.#open();
+    }
+    return undefined;
+  }
+
+  #keep(bytes) {
+    if (this.#store.state.opening) return; // of the run that is being left
+    const update = updateOf(bytes);
+    this.#checkpoint = { bytes, update };
+  }
+
+  /** The checkpoint stays in memory: the reader decides when to reload. */
+  #outdated(detail) {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket.close();
+    this.#store.dispatch({ type: "connection", status: "reload", detail });
+  }
+
+  #dropped(socket, code, reason) {
+    if (socket !== this.#socket) return;
+    this.#socket = null;
+    if (code === CLOSE_REFUSED || code === CLOSE_TOO_BIG) {
+      this.#store.dispatch({ type: "connection", status: "refused", detail: reason });
+      return;
+    }
+    if (code === CLOSE_RESTARTING && this.#attempts === 0) {
+      this.#attempts = 1;
+      this.#wait("waiting", Math.random() * FIRST_WAIT);
+      return;
+    }
+    const doubled = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts);
+    this.#attempts += 1;
+    const jittered = (longest) => longest * (0.5 + Math.random() / 2);
+    if (code === CLOSE_FULL) this.#wait("full", jittered(Math.max(WAIT_WHEN_FULL, doubled)));
+    else this.#wait(navigator.onLine ? "waiting" : "offline", jittered(doubled));
+  }
+
+  #wait(status, milliseconds) {
+    this.#store.dispatch({ type: "connection", status, seconds: Math.ceil(milliseconds / 1000) });
+    const tick = Math.min(milliseconds, 1000);
+    this.#timer = setTimeout(
+      () => (milliseconds > 1000 ? this.#wait(status, milliseconds - tick) : this.connect()),
+      tick,
+    );
+  }
+}
+
+/** @param {ArrayBuffer} bytes a checkpoint @returns {number} the update it was made after */
+function updateOf(bytes) {
+  const headerLength = Number(new DataView(bytes).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, headerLength)));
+  return JSON.parse(header.__metadata__.run).update;
+}

@@ -1,0 +1,69 @@
+import { STILL, axis, layout } from "./charts.js";
+
+/** The loss of every chunk and its running mean, on a log scale; the whole run in a bounded number of points. */
+
+export class Loss {
+  #element;
+  #words;
+
+  /** @param {HTMLElement} element @param {import("./words.js").Words} words */
+  constructor(element, words) {
+    this.#element = element;
+    this.#words = words;
+  }
+
+  draw(Plotly, state, palette) {
+    const { points } = state.losses;
+    const x = points.map((point) => point.update);
+    const say = (key) => this.#words.say(key);
+    const traces = [
+      {
+        type: "scatter",
+        uid: "each",
+        x,
+        y: points.map((point) => point.loss),
+        mode: "lines",
+        line: { color: palette.input, width: 1 },
+        hovertemplate: `${say("loss.each")} %{y:.3g}<extra></extra>`,
+      },
+      {
+        type: "scatter",
+        uid: "mean",
+        x,
+        y: points.map((point) => point.meanLoss),
+        mode: "lines",
+        line: { color: palette.ink, width: 2 },
+        hovertemplate: `${say("loss.mean")} %{y:.3g}<extra></extra>`,
+      },
+    ];
+    Plotly.react(this.#element, traces, this.#layout(points, palette), STILL);
+  }
+
+  #layout(points, palette) {
+    return layout(palette, {
+      margin: { l: 44, r: 8, t: 8, b: 32 },
+      hovermode: "x unified",
+      dragmode: false,
+      uirevision: 0,
+      xaxis: axis(palette, { range: [0, rightEdge(points)], showgrid: false, tickformat: ",d", nticks: 6 }),
+      yaxis: axis(palette, { type: "log", range: decades(points), dtick: 1, tickformat: "~g" }),
+    });
+  }
+}
+
+/** The axis grows in leaps, so that the curve and not the scale is what moves. */
+function rightEdge(points) {
+  const newest = points.length ? points[points.length - 1].update : 0;
+  let edge = 60;
+  while (edge < newest) edge *= 2;
+  return edge;
+}
+
+function decades(points) {
+  let [low, high] = [0.1, 1];
+  for (const { loss } of points) {
+    if (loss > 0 && loss < low) low = loss;
+    if (loss > high) high = loss;
+  }
+  return [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high) * 2) / 2 + 0.02];
+}

@@ -1,0 +1,44 @@
+import { apply, initialState } from "./state.js";
+
+/**
+ * The one store. Any number of messages between two frames cost one drawing; a hidden tab gets no
+ * frame, draws nothing and so acknowledges nothing.
+ */
+export class Store {
+  #views = [];
+  #drawn = null;
+  #asked = false;
+
+  /** @param {(callback: () => void) => void} onNextFrame */
+  constructor(onNextFrame = (callback) => requestAnimationFrame(callback)) {
+    this.onNextFrame = onNextFrame;
+    /** @type {import("./state.js").State} */
+    this.state = initialState();
+  }
+
+  /** @param {Record<string, any>} message */
+  dispatch(message) {
+    this.state = apply(this.state, message);
+    this.redraw();
+  }
+
+  /** @param {(state: import("./state.js").State, drawn: import("./state.js").State|null) => void} view */
+  draws(view) {
+    this.#views.push(view);
+    this.redraw();
+  }
+
+  /** Asks for a frame although no message came: another theme, another language, another size. */
+  redraw({ all = false } = {}) {
+    if (all) this.#drawn = null;
+    if (this.#asked) return;
+    this.#asked = true;
+    this.onNextFrame(() => {
+      this.#asked = false;
+      const { state } = this;
+      const drawn = this.#drawn;
+      this.#drawn = state;
+      for (const view of this.#views) view(state, drawn);
+    });
+  }
+}
