@@ -1,8 +1,14 @@
 """Every shape on the wire."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic_core import PydanticCustomError
+
+from model.recipe import MOST_CHANGES, Change, Frozen, LiveFields, Recipe
+from model.training import Update, View
 
 # ---------------------------------------------------------------- HTTP: /predict, /models, probes
 
@@ -25,6 +31,13 @@ Code = Literal[
     "busy",  # 503, with Retry-After
     "store_full",  # 507: no room for another model
     "failed",  # 500: our own bug
+    # websockets only; the connection stays open
+    "unknown_type",  # a message type that is not in the protocol
+    "not_open",  # the first message is `open`
+    "bad_checkpoint",  # not a checkpoint that can be resumed
+    "checkpoint_expected",  # after `open` with `resume` comes one binary frame
+    "checkpoint_unexpected",  # a binary frame that no `open` announced
+    "changes_full",  # the run's change log has no room
 ]
 
 LARGEST = 1e6  # a sample's magnitude; far beyond any sine, and safe to multiply in float32
@@ -124,3 +137,199 @@ PREDICT_EXAMPLES: dict[str, dict[str, Any]] = {
         "value": {"sequences": [SINE, SINE[:4]], "targets": [COSINE, COSINE[:4]], "states": [None, None]},
     },
 }
+
+
+# ---------------------------------------------------------------- websocket: what a viewer says
+
+PROTOCOL = 1
+MAX_AFTER = 1000  # updates beyond its checkpoint at which a run may be taken up again
+SLOWEST, FASTEST = 0.2, 60.0  # updates per second, beside "max"
+
+
+def _check_pace(value: object) -> object:
+    if value == "max":
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and SLOWEST <= value <= FASTEST:
+        return float(value)
+    raise PydanticCustomError(
+        "pace", "Input should be a number from {least} to {most} updates per second, or \"max\"",
+        {"least": SLOWEST, "most": FASTEST},
+    )  # fmt: skip
+
+
+Pace = Annotated[
+    Annotated[float, Field(ge=SLOWEST, le=FASTEST)] | Literal["max"], BeforeValidator(_check_pace)
+]
+
+
+class Open(Frozen):
+    """Begin a run from a recipe or, with `resume`, go on from the checkpoint in the binary frame that follows."""
+
+    type: Literal["open"]
+    recipe: Recipe = Field(Recipe(), description="fields left out take their defaults")
+    changes: tuple[Change, ...] = Field((), max_length=MOST_CHANGES, description="a change log to replay")
+    resume: bool = Field(False, description="go on from a checkpoint")
+    after: int | None = Field(None, ge=0, le=2**53, description="updates up to this one are not sent again")
+    pace: Pace = Field(20.0, description="updates per second")
+    play: bool = Field(True, description="start playing")
+    views: frozenset[View] = Field(frozenset(), max_length=4, description="what updates show beyond the minimum")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        for name in self.model_fields_set & {"recipe", "changes"}:
+            if self.resume:
+                raise PydanticCustomError("conflict", "resume takes {name} from the checkpoint", {"name": name})
+        if self.after is not None and not self.resume:
+            raise PydanticCustomError("conflict", "after goes with resume", {"name": "after"})
+        return self
+
+
+class Seen(Frozen):
+    """The viewer has drawn every update up to this one."""
+
+    type: Literal["seen"]
+    update: int = Field(ge=0, le=2**53)
+
+
+class Play(Frozen):
+    """Go on."""
+
+    type: Literal["play"]
+
+
+class Pause(Frozen):
+    """Make no further updates until asked."""
+
+    type: Literal["pause"]
+
+
+class Step(Frozen):
+    """Make one update and stay paused."""
+
+    type: Literal["step"]
+
+
+class SetPace(Frozen):
+    """Change the pace."""
+
+    type: Literal["pace"]
+    pace: Pace
+
+
+class SetLive(LiveFields):
+    """Change live fields of the recipe from the next update on."""
+
+    type: Literal["change"]
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if self.model_fields_set == {"type"}:
+            raise PydanticCustomError("missing", "Input should set at least one live field of the recipe")
+        return self
+
+
+FromViewer = Annotated[Open | Seen | Play | Pause | Step | SetPace | SetLive, Field(discriminator="type")]
+
+read_from_viewer: TypeAdapter[FromViewer] = TypeAdapter(FromViewer)
+
+# ---------------------------------------------------------------- websocket: what the server says
+
+Row = list[float]
+
+
+class NetworkSummary(BaseModel):
+    """The network of a run."""
+
+    cell: Literal["rnn", "gru", "lstm"]
+    hidden_size: int
+    parameters: int
+    text: str = Field(description="what `print` shows of it")
+
+
+class Floors(BaseModel):
+    """Mean losses that a network cannot beat; null where no such bound is known."""
+
+    memoryless: float | None = Field(description="without any memory")
+    no_carry: float | None = Field(description="without state carried across seams")
+
+
+class Opened(BaseModel):
+    """A run has begun. A binary checkpoint follows."""
+
+    type: Literal["opened"] = "opened"
+    protocol: int = PROTOCOL
+    recipe: Recipe
+    changes: tuple[Change, ...]
+    update: int = Field(description="updates made so far: 0, or the checkpoint's")
+    window: int = Field(description="updates that the server may be ahead of `seen`")
+    network: NetworkSummary
+    floors: Floors
+    versions: dict[str, str]
+
+
+class UpdateShown(BaseModel):
+    """One update. Rows are streams, columns time steps."""
+
+    update: int
+    length: int
+    streams: int
+    stream_ids: list[int]
+    t: list[Row] = Field(description="phase in radians")
+    input: list[Row]
+    target: list[Row]
+    prediction: list[Row] = Field(description="made before the weights moved")
+    loss: float = Field(description="mean squared error of this chunk")
+    mean_loss: float = Field(description="mean of all losses so far")
+    milliseconds: dict[Literal["forward", "backward", "optimizer"], float]
+    hidden: list[list[Row]] | None = Field(None, description="view `hidden`: streams × time × units")
+    gradient: list[Row] | None = Field(None, description="view `gradient`: the norm of ∂L/∂h at each time step")
+    prediction_after: list[Row] | None = Field(None, description="view `after`: made after the weights moved")
+    nodes: int | None = Field(None, description="view `graph`: autograd nodes behind the loss")
+
+
+class Updates(BaseModel):
+    """One update or several, in order."""
+
+    type: Literal["updates"] = "updates"
+    updates: list[UpdateShown]
+
+
+class Changed(LiveFields):
+    """Live fields took new values after an update. A binary checkpoint follows."""
+
+    type: Literal["changed"] = "changed"
+    after_update: int
+
+
+class Finished(BaseModel):
+    """`stop_after` is reached; the run is paused, and `play` goes on."""
+
+    type: Literal["finished"] = "finished"
+    update: int
+
+
+class DivergedAt(BaseModel):
+    """An update failed, since a tensor is not finite. The last good checkpoint follows; the run is paused."""
+
+    type: Literal["diverged"] = "diverged"
+    update: int
+    tensor: str
+
+
+class Trouble(Problem):
+    """A message was refused. The connection stays open."""
+
+    type: Literal["error"] = "error"
+
+
+FromServer = Annotated[
+    Opened | Updates | Changed | Finished | DivergedAt | Trouble, Field(discriminator="type")
+]
+
+to_viewer: TypeAdapter[FromServer] = TypeAdapter(FromServer)
+
+
+def encode_updates(updates: Iterable[Update]) -> str:
+    """The text of an `updates` message. Float32 numbers are written in their shortest form that reads back the same."""
+    shown = [{name: value for name, value in vars(update).items() if value is not None} for update in updates]
+    return orjson.dumps({"type": "updates", "updates": shown}, option=orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -46,6 +46,9 @@ _CODES: Mapping[str, Code] = {
     "too_long": "out_of_range",
     "string_too_long": "out_of_range",
     "string_too_short": "out_of_range",
+    "fields_disagree": "conflict",
+    "conflict": "conflict",
+    "pace": "out_of_range",
 }
 
 
@@ -68,13 +71,20 @@ class Refused(Exception):  # noqa: N818
         return Response(body, self.status, headers, "application/json")
 
     @classmethod
-    def of(cls, error: ValidationError) -> "Refused":
-        """The first thing that pydantic found, in our words: it never repeats the input at length."""
+    def of(cls, error: ValidationError, skip: int = 0) -> "Refused":
+        """The first thing that pydantic found, in our words: it never repeats the input at length.
+
+        `skip` leaves out the first parts of the field's name, such as a union's tag.
+        """
         first = error.errors(include_url=False)[0]
         code = _CODES.get(first["type"], "wrong_type")
-        field = ".".join(str(part) for part in first["loc"])[: 2 * SHOWN]
+        field = ".".join(str(part) for part in first["loc"][skip:])[: 2 * SHOWN]
         if code == "broken_json":
             return cls(code, "", first["msg"][: 2 * SHOWN])
+        if first["type"] == "fields_disagree":
+            prefix = f"{field}." if field else ""
+            field = ", ".join(prefix + first["ctx"][which] for which in ("first", "second"))
+            return cls(code, field, first["msg"])
         return cls(code, field, f"{field or 'the body'}: {first['msg']}, not {shown(first['input'])}")
 
 

@@ -140,10 +140,10 @@ _OPTIONAL: dict[str, Any] = {
     )
     for name, field in _LIVE.items()
 }
-_LiveFields = create_model("_LiveFields", __base__=Frozen, **_OPTIONAL)
+LiveFields = create_model("LiveFields", __base__=Frozen, **_OPTIONAL)
 
 
-class Change(_LiveFields):
+class Change(LiveFields):
     """One entry of a change log: live fields of the recipe that took new values after an update."""
 
     after_update: int = Field(ge=0, le=2**53, description="The update that it came after; 0 before the first.")

@@ -223,7 +223,7 @@ class Learner:
         """Backward and optimiser; the milliseconds they took."""
         began = perf_counter()
         self._optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         backward = perf_counter()
         gradients = {f"{name}.grad": weight.grad for name, weight in self._weights.items()}
         if bad := _first_not_finite(gradients):

@@ -1,0 +1,74 @@
+"""create_app: the only place where the parts are put together."""
+
+import asyncio
+import gc
+import importlib.metadata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from app import live, ops, predict
+from app.metrics import Metrics
+from app.models import ModelStore
+from app.page import Page, PageFiles, SecurityHeaders
+from app.predictor import Predictor
+from app.refusals import install
+from app.settings import Settings
+from app.trainer import Trainer
+from model.recipe import Recipe
+from model.weights import bundled
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The whole service. Settings come from the environment unless given."""
+    settings = settings or Settings()
+    metrics = Metrics()
+    store = ModelStore(settings.models_dir, settings.max_models, settings.max_models_bytes, bundled())
+    predictor = Predictor(metrics, settings.prediction_queue, settings.prediction_queue_samples)
+    trainer = Trainer(metrics)
+    page = Page()
+    readiness: ops.Readiness = "starting"
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal readiness
+        warming = asyncio.gather(trainer.warm_up(), page.compress())
+        gc.freeze()  # what start-up made lives as long as the process: no collection need look at it again
+        readiness = "ok"
+        yield
+        readiness = "stopping"
+        warming.cancel()
+        trainer.close()
+        predictor.close()
+
+    app = FastAPI(
+        title="Unrolled",
+        summary="A recurrent network learns cos from sin, live.",
+        version=importlib.metadata.version("unrolled"),
+        lifespan=lifespan,
+    )
+    install(app, metrics)
+    app.add_middleware(SecurityHeaders)
+    app.include_router(predict.routes(store, predictor, settings))
+    app.include_router(live.routes(trainer, store, settings, metrics))
+    app.include_router(ops.routes(metrics, lambda: readiness))
+    app.include_router(page.routes())
+    app.mount("/static", PageFiles())
+
+    schema = Recipe.model_json_schema()
+
+    @app.get("/recipe/schema", summary="The Recipe's JSON schema")
+    async def recipe_schema() -> dict[str, Any]:
+        """Every field of a run's recipe, with bounds, unit, help and whether it applies live."""
+        return schema
+
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    # `uvicorn app.main:app`, without making an app for everyone who only imports this module
+    if name == "app":
+        return create_app()
+    raise AttributeError(name)

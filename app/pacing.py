@@ -1,0 +1,73 @@
+"""Pacing: how many updates a viewer may be given now, and when to ask again."""
+
+import math
+
+MAX_WINDOW = 256
+"""Updates that a viewer at pace max may be ahead of `seen`: about a quarter of a second of one fast learner."""
+
+MESSAGE_SECONDS = 1 / 30
+"""At pace max several updates travel in one message, and messages keep this distance."""
+
+SLACK_SECONDS = 0.25
+"""How much of a delay is made up for; what is beyond it is let go, so that a stall does not end in a rush."""
+
+
+class Pacing:
+    """The viewer pulls: it says what it has `seen`, and at most a window beyond that is made.
+
+    Times are in seconds of any clock that only grows.
+    """
+
+    def __init__(self, pace: float | str, playing: bool, seen: int, now: float) -> None:
+        self.playing = playing
+        self.seen = seen
+        self._steps = 0
+        self._sent = now - MESSAGE_SECONDS
+        self.set_pace(pace, now)
+
+    def set_pace(self, pace: float | str, now: float) -> None:
+        """Updates per second, or "max"."""
+        self._interval = 1 / float(pace) if pace != "max" else 0.0
+        self._due = now
+
+    @property
+    def window(self) -> int:
+        """Updates that may be made beyond `seen`: a quarter of a second of pace, at least 4."""
+        return max(4, math.ceil(0.25 / self._interval)) if self._interval else MAX_WINDOW
+
+    def step(self) -> None:
+        """Allow one update more, and pause."""
+        self.playing = False
+        self._steps = min(self._steps + 1, self.window)
+
+    def pause(self) -> None:
+        self.playing = False
+        self._steps = 0
+
+    def allowance(self, update: int, now: float) -> int:
+        """How many updates may follow `update` at this moment."""
+        room = max(0, self.seen + self.window - update)
+        if self._steps:
+            return min(room, self._steps)
+        if not self.playing or now < self._due:
+            return 0
+        return min(room, 1 + int((now - self._due) / self._interval)) if self._interval else room
+
+    def made(self, count: int, now: float) -> None:
+        """Tell that this many updates were made."""
+        self._steps = max(0, self._steps - count)
+        self._due = max(self._due + count * self._interval, now - SLACK_SECONDS)
+
+    def sent(self, now: float) -> None:
+        """Tell that a message of updates went out."""
+        self._sent = now
+
+    def until_message(self, now: float) -> float:
+        """Seconds until updates that are ready may be sent."""
+        return 0.0 if self._interval else max(0.0, self._sent + MESSAGE_SECONDS - now)
+
+    def until_update(self, update: int, now: float) -> float | None:
+        """Seconds until another update may be due; None if only a message from the viewer can bring it."""
+        if self.seen + self.window <= update or not (self.playing or self._steps):
+            return None
+        return 0.0 if self._steps else max(0.0, self._due - now)

@@ -1,0 +1,78 @@
+"""Real servers for tests: each a process of its own, on a free port, stopped at the end."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server process."""
+
+    url: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    @property
+    def ws(self) -> str:
+        return self.url.replace("http", "ws") + "/ws/train"
+
+    def metric(self, name: str) -> float:
+        """One of its Prometheus numbers."""
+        for line in httpx.get(self.url + "/metrics").text.splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[1])
+        raise KeyError(name)
+
+
+@contextmanager
+def running(folder: Path, port: int = 0, **settings: object) -> Iterator[Server]:
+    """`unrolled serve` with these settings, from when it says its URL until the block ends."""
+    environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
+    environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
+    log = folder / "server.log"
+    command = [str(Path(sys.executable).with_name("unrolled")), "serve", "--port", str(port)]
+    with log.open("w") as errors, subprocess.Popen(
+        command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert " is at " in line, log.read_text()
+            yield Server(line.split(" is at ")[1].strip(), process, log)
+        finally:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests that need nothing special."""
+    with running(tmp_path_factory.mktemp("server")) as server:
+        yield server
+        assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture(scope="session")
+def server_url(server: Server) -> str:
+    return server.url
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Callable[..., object]:
+    """Starts another server, with settings of its own: `with start_server(max_viewers=2) as server`."""
+
+    def start(port: int = 0, **settings: object) -> object:
+        return running(tmp_path, port, **settings)
+
+    return start
