@@ -135,7 +135,7 @@ function fromThePage(state, message) {
     case "pace":
       return { ...state, pace: message.pace };
     case "dismissed":
-      return { ...state, complaint: null };
+      return { ...state, complaint: null, notice: state.notice?.kind === "restarted" ? null : state.notice };
     default:
       throw new Error(`unknown message type: ${String(message.type)}`);
   }

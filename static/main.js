@@ -1,0 +1,145 @@
+import { plotlyLoaded } from "./charts.js";
+import { Circle } from "./circle.js";
+import { Controls } from "./controls.js";
+import { Live } from "./live.js";
+import { Loss } from "./loss.js";
+import { readPalette, themed } from "./palette.js";
+import { Predict } from "./predict.js";
+import { Presets } from "./presets.js";
+import { Printed } from "./printed.js";
+import { Status } from "./status.js";
+import { Store } from "./store.js";
+import { Transport } from "./transport.js";
+import { Wave } from "./wave.js";
+import { Words, preferredLanguage, rememberLanguage } from "./words.js";
+
+/** Wiring only. The socket opens first: the network learns while words, schema and Plotly are on their way. */
+
+const at = (id) => document.getElementById(id);
+const address = (path) => new URL(path, document.baseURI);
+
+const socketUrl = address("ws/train");
+socketUrl.protocol = socketUrl.protocol === "https:" ? "wss:" : "ws:";
+
+const store = new Store();
+const live = new Live(socketUrl.href, store, {});
+live.connect();
+
+const words = new Words();
+const transport = new Transport(store, live, words);
+const controls = new Controls(at("recipe-form"), words, {
+  live: (fields) => live.send({ type: "change", ...fields }),
+  restart: (recipe) => transport.start(recipe),
+});
+const presets = new Presets(at("presets"), at("preset-caption"), words, (recipe) =>
+  transport.start({ ...recipe, seed: store.state.current?.seed ?? 1 }),
+);
+const status = new Status(words, {
+  play: () => transport.play(),
+  reset: () => transport.reset(),
+  retry: () => live.retry(),
+  reload: () => location.reload(),
+  dismiss: () => store.dispatch({ type: "dismissed" }),
+});
+const printed = new Printed(words);
+const predict = new Predict(words, () => store.redraw());
+
+const jump = at("jump");
+const wave = new Wave(at("wave"), words, (following) => (jump.hidden = following));
+const loss = new Loss(at("loss-chart"), words);
+const circle = new Circle(at("circle-chart"));
+jump.addEventListener("click", () => {
+  wave.follow();
+  redrawCharts();
+});
+at("show-input").addEventListener("change", ({ target }) => {
+  wave.showInput = target.checked;
+  redrawCharts();
+});
+
+let Plotly = null;
+let plotlyFailed = false;
+let palette = null;
+let restyled = true;
+
+function redrawCharts() {
+  restyled = true;
+  store.redraw();
+}
+
+function drawCharts(state, drawn) {
+  if (!Plotly) return plotlyFailed;
+  palette ??= readPalette();
+  if (restyled || state.chunks !== drawn?.chunks || state.run !== drawn?.run) {
+    wave.draw(Plotly, state, palette, restyled);
+    loss.draw(Plotly, state, palette);
+    circle.draw(Plotly, state, palette);
+  }
+  predict.draw(Plotly, palette, restyled);
+  restyled = false;
+  return true;
+}
+
+store.draws((state, drawn) => {
+  transport.draw(state);
+  controls.draw(state, drawn);
+  presets.draw(state, controls.defaults);
+  status.draw(state, controls.has(state.complaint?.field));
+  printed.draw(state, drawn);
+  at("wave-empty").hidden = state.chunks.length > 0 && Plotly !== null;
+  if (!drawCharts(state, drawn)) return;
+  live.seen(state.update);
+  document.body.dataset.update = String(state.update);
+});
+
+plotlyLoaded()
+  .then((loaded) => (Plotly = loaded))
+  .catch(() => {
+    plotlyFailed = true;
+    at("wave-empty").dataset.say = "wave.no_charts";
+    words.relabel(document);
+  })
+  .finally(redrawCharts);
+
+themed(at("theme"), () => {
+  palette = null;
+  redrawCharts();
+});
+
+async function speak(language) {
+  await words.load(language);
+  for (const part of [controls, presets, predict]) part.relabel();
+  for (const button of document.querySelectorAll("[data-language]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.language === language));
+  }
+  restyled = true;
+  store.redraw({ all: true });
+}
+
+for (const button of document.querySelectorAll("[data-language]")) {
+  button.addEventListener("click", () => {
+    rememberLanguage(button.dataset.language);
+    speak(button.dataset.language);
+  });
+}
+
+async function buildControls() {
+  const json = async (path) => (await fetch(address(path))).json();
+  const [schema, { models }] = await Promise.all([json("recipe/schema"), json("models")]);
+  controls.build(schema, models);
+  store.redraw({ all: true });
+}
+
+speak(preferredLanguage());
+buildControls();
+
+addEventListener("online", () => live.retry());
+document.addEventListener("visibilitychange", () => document.hidden || live.retry());
+
+const narrow = matchMedia("(max-width: 860px)");
+const fold = () => (at("recipe").open = !narrow.matches);
+fold();
+narrow.addEventListener("change", fold);
+at("recipe").querySelector("summary").addEventListener("click", (event) => {
+  if (!narrow.matches) event.preventDefault(); // beside the wave there is nothing to make room for
+});

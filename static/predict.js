@@ -1,0 +1,162 @@
+import { STILL, axis, layout } from "./charts.js";
+import { bodyOf, curlOf, pasted, sine } from "./request.js";
+
+/** The predict panel: ask the trained network over HTTP, see its answer, take the curl along. */
+
+const COPIED = 1600; // ms that the button says so
+
+export class Predict {
+  #words;
+  #redraw;
+  #at;
+  #question = null;
+  #answer = null;
+  #state = null;
+  #url = new URL("predict", document.baseURI).href;
+  #dirty = true;
+
+  /**
+   * @param {import("./words.js").Words} words
+   * @param {() => void} redraw asks for a frame
+   */
+  constructor(words, redraw) {
+    this.#words = words;
+    this.#redraw = redraw;
+    const ids = [
+      ..."predict-form generate paste samples interval phase samples-value interval-value phase-value".split(" "),
+      ..."numbers carry carry-caption predict-go predict-error predict-mse predict-chart".split(" "),
+      ..."predict-warnings curl copy copy-word".split(" "),
+    ];
+    this.#at = Object.fromEntries(ids.map((id) => [id, document.getElementById(id)]));
+    const form = this.#at["predict-form"];
+    form.addEventListener("input", () => this.#asked());
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    this.#at.carry.addEventListener("change", () => {
+      this.#state = null;
+      this.#asked();
+    });
+    this.#at.copy.addEventListener("click", () => this.#copy());
+    this.#asked();
+  }
+
+  relabel() {
+    this.#show();
+    this.#at["copy-word"].textContent = this.#words.say("predict.copy");
+  }
+
+  /** @param {boolean} restyled the theme, the language or the size is another */
+  draw(Plotly, palette, restyled) {
+    if (!this.#dirty && !restyled) return;
+    this.#dirty = false;
+    const { x = [], sequence = [], target = null, over = "phase" } = this.#question ?? {};
+    const line = { type: "scatter", mode: "lines", x };
+    const says = (key) => `${this.#words.say(key)} %{y:.3f}<extra></extra>`;
+    const traces = [
+      { ...line, y: sequence, uid: "input", line: { color: palette.input, width: 1.25, dash: "1px,3px" } },
+      { ...line, y: target ?? [], uid: "target", line: { color: palette.target, width: 2, dash: "6px,4px" } },
+      { ...line, y: this.#answer?.prediction ?? [], uid: "prediction", line: { color: palette.prediction, width: 2.25 } },
+    ];
+    ["wave.input", "predict.truth", "wave.prediction"].forEach((key, i) => (traces[i].hovertemplate = says(key)));
+    const shape = layout(palette, {
+      margin: { l: 36, r: 8, t: 8, b: 32 },
+      dragmode: false,
+      hovermode: "x unified",
+      xaxis: axis(palette, { showgrid: false, ticksuffix: over === "phase" ? "π" : "", nticks: 8 }),
+      yaxis: axis(palette, { range: this.#height(sequence), nticks: 5 }),
+    });
+    Plotly.react(this.#at["predict-chart"], traces, shape, STILL);
+  }
+
+  #height(sequence) {
+    const size = Math.max(1.15, ...[...sequence, ...(this.#answer?.prediction ?? [])].map(Math.abs));
+    return [-size * 1.05, size * 1.05];
+  }
+
+  /** What would be sent has changed: an answer to something else is taken off the chart. */
+  #asked() {
+    const { samples, interval, phase, numbers, generate, paste } = this.#at;
+    const making = this.#at["predict-form"].elements.source.value === "generate";
+    generate.hidden = !making;
+    paste.hidden = making;
+    this.#answer = null;
+    this.#complain("");
+    try {
+      this.#question = making
+        ? sine(Number(samples.value), Number(interval.value), Number(phase.value))
+        : pasted(numbers.value);
+    } catch (error) {
+      this.#question = null;
+      const key = error.message ? "predict.not_a_number" : "predict.no_numbers";
+      this.#complain(this.#words.say(key, { word: error.message.slice(0, 40) }));
+    }
+    this.#show();
+  }
+
+  #show() {
+    const { samples, interval, phase } = this.#at;
+    this.#at["samples-value"].textContent = samples.value;
+    this.#at["interval-value"].textContent = `${Number(interval.value).toFixed(3)}π`;
+    this.#at["phase-value"].textContent = `${Number(phase.value).toFixed(2)}π`;
+    this.#at["predict-go"].disabled = !this.#question;
+    this.#at.curl.textContent = this.#question ? curlOf(this.#url, this.#body()) : "";
+    const carried = this.#at.carry.checked && (this.#state ? "predict.carried" : "predict.will_carry");
+    this.#at["carry-caption"].textContent = carried ? this.#words.say(carried) : "";
+    const mse = this.#answer?.mse;
+    this.#at["predict-mse"].textContent =
+      mse == null ? "" : this.#words.say("predict.mse", { mse: mse.toExponential(1) });
+    const warnings = this.#answer?.warnings ?? [];
+    this.#at["predict-warnings"].hidden = warnings.length === 0;
+    this.#at["predict-warnings"].textContent = warnings.join(" ");
+    this.#dirty = true;
+    this.#redraw();
+  }
+
+  #body() {
+    return bodyOf(this.#question, this.#at.carry.checked ? this.#state : null);
+  }
+
+  #complain(sentence) {
+    this.#at["predict-error"].textContent = sentence;
+    this.#at["predict-error"].hidden = !sentence;
+  }
+
+  async #send() {
+    const asked = this.#question;
+    const answer = await this.#post(this.#body());
+    if (!answer || asked !== this.#question) return;
+    this.#answer = answer;
+    this.#show();
+    if (!this.#at.carry.checked) return;
+    this.#state = answer.state;
+    this.#at["carry-caption"].textContent = this.#words.say("predict.carried");
+  }
+
+  async #post(body) {
+    this.#complain("");
+    const headers = { "Content-Type": "application/json" };
+    try {
+      const response = await fetch(this.#url, { method: "POST", headers, body });
+      const answer = await response.json();
+      if (response.ok) return answer;
+      this.#complain(answer.detail);
+    } catch {
+      this.#complain(this.#words.say("predict.unreachable"));
+    }
+    return null;
+  }
+
+  async #copy() {
+    const { curl } = this.#at;
+    if (navigator.clipboard) {
+      await navigator.clipboard.writeText(curl.textContent);
+    } else {
+      getSelection().selectAllChildren(curl); // no clipboard without https: the older way
+      document.execCommand("copy");
+    }
+    this.#at["copy-word"].textContent = this.#words.say("predict.copied");
+    setTimeout(() => (this.#at["copy-word"].textContent = this.#words.say("predict.copy")), COPIED);
+  }
+}

@@ -1,0 +1,57 @@
+/** Recipes worth seeing, one press each. Fields left out are the recipe's defaults; the seed stays. */
+
+export const PRESETS = [
+  { id: "endless", recipe: {} },
+  { id: "static", recipe: { shortest: 1, longest: 1, stop_after: 60 } },
+  { id: "dynamic", recipe: { shortest: 1, longest: 3, stop_after: 60 } },
+  { id: "no_memory", recipe: { carry_state: false } },
+  { id: "gru", recipe: { cell: "gru" } },
+  { id: "lstm", recipe: { cell: "lstm" } },
+  { id: "streams", recipe: { fewest_streams: 1, most_streams: 4 } },
+  { id: "pretrained", recipe: { weights: "sine", train: false } },
+];
+
+export class Presets {
+  #buttons = new Map();
+  #caption;
+  #words;
+  #current = null;
+  #chosen = null;
+
+  /**
+   * @param {HTMLElement} group
+   * @param {HTMLElement} caption
+   * @param {import("./words.js").Words} words
+   * @param {(recipe: Record<string, any>) => void} onChoice
+   */
+  constructor(group, caption, words, onChoice) {
+    this.#caption = caption;
+    this.#words = words;
+    for (const { id, recipe } of PRESETS) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.preset = id;
+      button.dataset.say = `preset.${id}`;
+      button.addEventListener("click", () => onChoice(recipe));
+      this.#buttons.set(id, button);
+      group.append(button);
+    }
+  }
+
+  relabel() {
+    this.#caption.textContent = this.#words.say(`preset.${this.#chosen ?? "own"}.caption`);
+  }
+
+  /** @param {import("./state.js").State} state @param {Record<string, any>|null} defaults */
+  draw(state, defaults) {
+    if (!defaults || !state.current || state.current === this.#current) return;
+    this.#current = state.current;
+    this.#chosen = PRESETS.find(({ recipe }) => same({ ...defaults, ...recipe }, state.current))?.id ?? null;
+    for (const [id, button] of this.#buttons) button.setAttribute("aria-pressed", String(id === this.#chosen));
+    this.relabel();
+  }
+}
+
+function same(wanted, current) {
+  return Object.keys(wanted).every((name) => name === "seed" || wanted[name] === current[name]);
+}

@@ -1,0 +1,75 @@
+/** How things stand, always with a word; where something is to be done, a sentence and one button. */
+
+const BUSY = ["waiting", "full", "offline", "refused", "reload"];
+
+export class Status {
+  #words;
+  #on;
+  #at;
+  #act = null;
+
+  /**
+   * @param {import("./words.js").Words} words
+   * @param {Record<"play"|"reset"|"retry"|"reload"|"dismiss", () => void>} on
+   */
+  constructor(words, on) {
+    this.#words = words;
+    this.#on = on;
+    const at = (id) => document.getElementById(id);
+    this.#at = {
+      word: at("status-word"),
+      notice: at("notice"),
+      text: at("notice-text"),
+      action: at("notice-action"),
+      toast: at("toast"),
+      toastText: at("toast-text"),
+    };
+    this.#at.action.addEventListener("click", () => this.#act?.());
+    at("toast-close").addEventListener("click", () => on.dismiss());
+  }
+
+  /**
+   * @param {import("./state.js").State} state
+   * @param {boolean} atField the complaint is shown at its field already
+   */
+  draw(state, atField) {
+    const { status } = state.connection;
+    const { dataset } = document.body;
+    dataset.connection = status;
+    dataset.notice = state.notice?.kind ?? "";
+    const word = status === "live" ? (state.notice?.kind ?? (state.playing ? "live" : "paused")) : status;
+    setText(this.#at.word, this.#words.say(`status.${word === "restarted" ? "live" : word}`));
+    this.#notice(this.#sentence(state));
+    const complaint = atField ? null : state.complaint;
+    this.#at.toast.hidden = !complaint;
+    if (complaint) setText(this.#at.toastText, this.#words.say("page.complaint", { detail: complaint.detail }));
+  }
+
+  /** @returns {{text: string, action?: string, act?: () => void}|null} */
+  #sentence({ connection, notice }) {
+    const { status, seconds, detail } = connection;
+    if (BUSY.includes(status)) {
+      const acts = { refused: null, reload: "reload" };
+      const act = status in acts ? acts[status] : "retry";
+      return { text: this.#words.say(`notice.${status}`, { seconds, detail }), act };
+    }
+    if (!notice) return null;
+    const act = { finished: "play", diverged: "reset", restarted: "dismiss" }[notice.kind];
+    return { text: this.#words.say(`notice.${notice.kind}`, notice), act };
+  }
+
+  #notice(sentence) {
+    this.#at.notice.hidden = !sentence;
+    if (!sentence) return;
+    setText(this.#at.text, sentence.text);
+    this.#at.action.hidden = !sentence.act;
+    if (!sentence.act) return;
+    setText(this.#at.action, this.#words.say(`notice.act.${sentence.act}`));
+    this.#act = this.#on[sentence.act];
+  }
+}
+
+/** Screen readers repeat a text that was set again: only a new one is set. */
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}

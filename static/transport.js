@@ -1,0 +1,138 @@
+import { throttled } from "./throttle.js";
+import { counter, short } from "./words.js";
+
+/** Play, step, reset, new seed and pace: buttons, slider and keys for the same five things. */
+
+const SLOWEST = 0.2; // updates per second
+const FASTEST = 60;
+const NOTCHES = 99; // one more is "max"
+const KEY_NOTCHES = 5;
+const PACE_EVERY = 100; // ms while the slider is dragged
+const LARGEST_SEED = 2 ** 31 - 1;
+
+/** @param {number} notch 0–100 @returns {number|"max"} updates per second */
+export function paceOf(notch) {
+  if (notch > NOTCHES) return "max";
+  return Number((SLOWEST * (FASTEST / SLOWEST) ** (notch / NOTCHES)).toPrecision(2));
+}
+
+/** @param {number|"max"} pace @returns {number} the nearest notch */
+export function notchOf(pace) {
+  if (pace === "max") return NOTCHES + 1;
+  return Math.round((NOTCHES * Math.log(pace / SLOWEST)) / Math.log(FASTEST / SLOWEST));
+}
+
+export class Transport {
+  #store;
+  #live;
+  #words;
+  #at;
+
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./live.js").Live} live
+   * @param {import("./words.js").Words} words
+   */
+  constructor(store, live, words) {
+    this.#store = store;
+    this.#live = live;
+    this.#words = words;
+    const at = (id) => document.getElementById(id);
+    this.#at = {
+      play: at("play"),
+      step: at("step"),
+      reset: at("reset"),
+      seed: at("new-seed"),
+      pace: at("pace"),
+      paceValue: at("pace-value"),
+      update: at("update"),
+      loss: at("loss"),
+    };
+    this.#at.play.addEventListener("click", () => this.toggle());
+    this.#at.step.addEventListener("click", () => this.step());
+    this.#at.reset.addEventListener("click", () => this.reset());
+    this.#at.seed.addEventListener("click", () => this.newSeed());
+    const tell = throttled(PACE_EVERY, (pace) => live.send({ type: "pace", pace }));
+    this.#at.pace.addEventListener("input", () => {
+      const pace = paceOf(Number(this.#at.pace.value));
+      store.dispatch({ type: "pace", pace });
+      tell(pace);
+    });
+    document.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  toggle() {
+    if (this.#at.play.disabled) return;
+    const type = this.#store.state.playing ? "pause" : "play";
+    this.#store.dispatch({ type });
+    this.#live.send({ type });
+  }
+
+  play() {
+    if (!this.#store.state.playing) this.toggle();
+  }
+
+  step() {
+    if (this.#at.step.disabled) return;
+    if (this.#store.state.playing) this.toggle();
+    this.#live.send({ type: "step" });
+  }
+
+  /** The recipe as it stands, from its first update: same seed, same numbers. */
+  reset() {
+    const { current } = this.#store.state;
+    if (current) this.start(current);
+  }
+
+  newSeed() {
+    const { current } = this.#store.state;
+    if (current) this.start({ ...current, seed: Math.floor(Math.random() * LARGEST_SEED) });
+  }
+
+  /** @param {Record<string, any>} recipe */
+  start(recipe) {
+    this.#store.dispatch({ type: "play" });
+    this.#live.start(recipe);
+  }
+
+  /** @param {import("./state.js").State} state */
+  draw(state) {
+    const { play, step, pace, paceValue, update, loss } = this.#at;
+    const over = state.notice?.kind === "diverged";
+    document.body.classList.toggle("playing", state.playing);
+    play.disabled = over;
+    step.disabled = over;
+    play.setAttribute("aria-label", this.#words.say(state.playing ? "transport.pause" : "transport.play"));
+    const notch = String(notchOf(state.pace));
+    if (paceOf(Number(pace.value)) !== state.pace) pace.value = notch;
+    const words = state.pace === "max" ? this.#words.say("transport.max") : `${state.pace}/s`;
+    paceValue.textContent = words;
+    pace.setAttribute("aria-valuetext", words);
+    update.textContent = counter(state.update);
+    loss.textContent = short(state.loss);
+  }
+
+  #key(event) {
+    const { target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (target.closest("input, textarea, select, [contenteditable]")) return;
+    const onButton = target.closest("button, summary, a");
+    const keys = {
+      " ": () => !onButton && this.toggle(),
+      ArrowRight: () => this.step(),
+      r: () => this.reset(),
+      d: () => this.newSeed(),
+      "[": () => this.#nudge(-KEY_NOTCHES),
+      "]": () => this.#nudge(KEY_NOTCHES),
+    };
+    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!act || act() === false) return;
+    event.preventDefault();
+  }
+
+  #nudge(notches) {
+    const { pace } = this.#at;
+    pace.value = String(Number(pace.value) + notches);
+    pace.dispatchEvent(new Event("input"));
+  }
+}
