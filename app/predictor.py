@@ -19,9 +19,14 @@ Answer = tuple[list[Samples], list[State]]
 SLICE = 256  # time steps of one sequence in one round; the rest waits its turn
 ROWS = 64  # sequences in one round, unless one request alone has more
 
+# A round that takes about a millisecond is made on the event loop: handing it to the thread and back takes as
+# long, and under load far longer, since each PyTorch call then waits for the interpreter lock.
+QUICK_STEPS = 64
+QUICK_WORK = 3_000_000  # multiplications
+
 
 class Predictor:
-    """Carries prediction requests from the event loop to one thread and back, in rounds.
+    """Answers prediction requests in rounds: long ones on a thread, short ones on the event loop.
 
     A round is one forward pass over what waits for the same model, ragged as it is, at most SLICE time steps
     of each sequence. What is not finished goes to the back of the queue. Everything but `_advance` runs on
@@ -34,8 +39,9 @@ class Predictor:
         self._most_samples = most_samples
         self._requests = 0
         self._samples = 0
-        self._waiting: deque[_Job] = deque()
-        self._running = False
+        self._quick: deque[_Job] = deque()
+        self._long: deque[_Job] = deque()
+        self._thread_works = False
         self._thread = ThreadPoolExecutor(1, "inference")
         metrics.prediction_queue.set_function(lambda: self._requests)
 
@@ -43,22 +49,18 @@ class Predictor:
         self, model: Model, sequences: Sequence[Samples], states: Sequence[State | None]
     ) -> Answer:
         """Raises Refused when too much waits already, or when the model's numbers overflow."""
-        samples = sum(len(sequence) for sequence in sequences)
-        self._admit(samples)
         loop = asyncio.get_running_loop()
         job = _Job(model, sequences, states, loop.create_future())
+        self._admit(job.samples)
         self._requests += 1
-        self._samples += samples
+        self._samples += job.samples
         start = loop.time()
         try:
-            self._waiting.append(job)
-            if not self._running:
-                self._running = True
-                loop.call_soon(self._begin, loop)  # not at once: whoever arrives in this turn comes along
+            self._enter(job, loop)
             answer = await job.future
         finally:
             self._requests -= 1
-            self._samples -= samples
+            self._samples -= job.samples
         self._metrics.predictions.inc()
         self._metrics.prediction_seconds.observe(loop.time() - start)
         return answer
@@ -74,35 +76,79 @@ class Predictor:
             detail = f"predictions of {self._most_samples} samples wait already"
             raise Refused("busy", "", detail, retry_after=1)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Start a round with the longest waiting job and those that can share its forward pass."""
-        jobs: list[_Job] = []
-        others: list[_Job] = []
-        rows = 0
-        while self._waiting and rows < ROWS:
-            job = self._waiting.popleft()
-            if job.future.done():  # whoever asked has gone
-                continue
-            if jobs and job.model is not jobs[0].model:
-                others.append(job)
-            else:
-                jobs.append(job)
-                rows += len(job.sequences)
-        self._waiting.extendleft(reversed(others))
-        if not jobs:
-            self._running = False
-            return
-        round_ = self._thread.submit(_advance, jobs)
-        round_.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, loop, jobs, done))
+    def _enter(self, job: "_Job", loop: asyncio.AbstractEventLoop) -> None:
+        # Never at once: whoever arrives in the same turn of the loop comes along.
+        if job.quick:
+            self._quick.append(job)
+            if len(self._quick) == 1:
+                loop.call_soon(self._quick_round, loop)
+        else:
+            self._long.append(job)
+            if not self._thread_works:
+                self._thread_works = True
+                loop.call_soon(self._long_round, loop)
 
-    def _finish(self, loop: asyncio.AbstractEventLoop, jobs: list["_Job"], done: "Future[None]") -> None:
-        error = done.exception()
+    def _quick_round(self, loop: asyncio.AbstractEventLoop) -> None:
+        jobs = _together(self._quick, QUICK_WORK)
+        if jobs:
+            try:
+                _advance(jobs)
+                error = None
+            except Exception as raised:
+                error = raised
+            self._settle(jobs, error)
+        if self._quick:
+            loop.call_soon(self._quick_round, loop)  # not at once: let the loop see to its sockets
+
+    def _long_round(self, loop: asyncio.AbstractEventLoop) -> None:
+        jobs = _together(self._long)
+        if not jobs:
+            self._thread_works = False
+            return
+
+        def back(done: "Future[None]") -> None:
+            loop.call_soon_threadsafe(self._long_round_done, loop, jobs, done)
+
+        self._thread.submit(_advance, jobs).add_done_callback(back)
+
+    def _long_round_done(
+        self, loop: asyncio.AbstractEventLoop, jobs: list["_Job"], done: "Future[None]"
+    ) -> None:
+        self._long.extend(self._settle(jobs, done.exception()))
+        self._long_round(loop)
+
+    def _settle(self, jobs: list["_Job"], error: BaseException | None) -> list["_Job"]:
+        """Answer the jobs that a round has finished; those that go on are returned."""
         for job in jobs:
             if error is not None:
                 job.fail(error)
-            elif not job.finished():
-                self._waiting.append(job)
-        self._begin(loop)
+            elif job.finished:
+                job.answer()
+        return [job for job in jobs if not job.finished and not job.future.done()]
+
+
+def _together(waiting: "deque[_Job]", most_work: int | None = None) -> list["_Job"]:
+    """Take the longest waiting job and those that can share its forward pass."""
+    jobs: list[_Job] = []
+    others: list[_Job] = []
+    rows = steps = 0
+    while waiting and rows < ROWS:
+        job = waiting[0]
+        if job.future.done():  # whoever asked has gone
+            waiting.popleft()
+            continue
+        steps = max(steps, job.longest)
+        work = (rows + len(job.sequences)) * steps * job.model.summary.parameters
+        if jobs and job.model is jobs[0].model and most_work is not None and work > most_work:
+            break
+        waiting.popleft()
+        if jobs and job.model is not jobs[0].model:
+            others.append(job)
+        else:
+            jobs.append(job)
+            rows += len(job.sequences)
+    waiting.extendleft(reversed(others))
+    return jobs
 
 
 class _Job:
@@ -121,22 +167,25 @@ class _Job:
         self.future = future
         self.done = 0  # time steps of each sequence, or all of a shorter one
         self.pieces: list[list[Samples]] = [[] for _ in sequences]
+        lengths = [len(sequence) for sequence in sequences]
+        self.samples = sum(lengths)
+        self.longest = max(lengths)
+        work = len(lengths) * self.longest * model.summary.parameters
+        self.quick = self.longest <= QUICK_STEPS and work <= QUICK_WORK
 
+    @property
     def finished(self) -> bool:
-        """Whether that was the last round; if so, whoever waits has the answer."""
-        if any(len(sequence) > self.done for sequence in self.sequences):
-            return False
+        return self.done >= self.longest
+
+    def answer(self) -> None:
+        """Whoever waits has the numbers, or hears that they overflowed."""
         predictions = [pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in self.pieces]
         states: list[Any] = self.states
-        if all(np.isfinite(numbers).all() for numbers in (*predictions, *states)):
-            if not self.future.done():
-                self.future.set_result((predictions, states))
-        else:
-            detail = (
-                f"model: with these samples and this state {self.model.id} gives numbers that are not finite"
-            )
+        if not all(np.isfinite(numbers).all() for numbers in (*predictions, *states)):
+            detail = f"model: {self.model.id} gives numbers that are not finite for these samples and states"
             self.fail(Refused("not_finite", "model", detail))
-        return True
+        elif not self.future.done():
+            self.future.set_result((predictions, states))
 
     def fail(self, error: BaseException) -> None:
         if not self.future.done():

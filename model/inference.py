@@ -51,6 +51,9 @@ def _forward(
     start: Float[Tensor, "parts streams hidden"],
 ) -> tuple[Float[Tensor, "streams time"], Float[Tensor, "parts streams hidden"]]:
     """Like the network's own forward, but each stream's state is taken at its own end."""
+    if min(lengths) == max(lengths):  # nothing to pack, which is sooner done
+        y, _, end = network(x, start)
+        return y[:, :, 0], end
     packed = pack_padded_sequence(x, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
     if network.cell == "lstm":
         hidden, (h, c) = network.rnn(packed, (start[0:1], start[1:2]))
