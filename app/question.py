@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from app.messages import PredictRequest
 from app.models import Model
-from app.refusals import Refused, shown
+from app.refusals import SHOWN, Refused, shown
 from model.inference import doubts
 from model.network import state_parts
 
@@ -41,9 +41,10 @@ class Question:
         except ValidationError as error:
             raise Refused.of(error) from None
         if asked.model_extra:
-            name = shown(next(iter(asked.model_extra)))
+            name = next(iter(asked.model_extra))
             known = ", ".join(PredictRequest.model_fields)
-            raise Refused("unknown_field", name.strip("'"), f"there is no field {name}; there are {known}")
+            detail = f"there is no field {shown(name)}; there are {known}"
+            raise Refused("unknown_field", name[:SHOWN], detail)
         if asked.sequences is None:
             if asked.sequence is None:
                 raise Refused("missing", "sequence", "sequence: one of sequence and sequences must be there")
