@@ -1,0 +1,91 @@
+"""What holds for the repository as a whole: import directions, and documents that keep up with the code."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_each_file_imports_only_what_stands_above_it() -> None:
+    command = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("folder", ["app", "model"])
+def test_every_module_has_its_place_in_the_import_contract(folder: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    placed: set[str] = set()
+    for contract in project["tool"]["importlinter"]["contracts"]:
+        if contract.get("containers") == [folder]:
+            placed |= set(contract["layers"])
+    assert {path.stem for path in (ROOT / folder).glob("[!_]*.py")} <= placed
+
+
+def test_model_imports_no_web_code() -> None:
+    for path in (ROOT / "model").rglob("*.py"):
+        assert not re.search(
+            r"^\s*(import|from) (fastapi|starlette|uvicorn|websockets)\b", path.read_text(), re.M
+        )
+
+
+def test_every_file_that_the_readme_links_or_maps_exists() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    missing = [link for link in links if not (ROOT / link).exists()]
+    folder = ""
+    for line in README.split("## Map")[1].split("\n## ")[0].splitlines():
+        if found := re.match(r"    (  )?([\w./]+)  ", line):
+            indented, name = found.groups()
+            folder = folder if indented else name
+            if not (ROOT / (folder + name if indented else name)).exists():
+                missing.append(name)
+    assert missing == []
+
+
+def test_the_readme_names_every_setting_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(UNROLLED_\w+)` \| (.*?) \|", README, re.M))
+    assert list(rows) == [f"UNROLLED_{name.upper()}" for name in Settings.model_fields]
+    for name, field in Settings.model_fields.items():
+        shown = rows[f"UNROLLED_{name.upper()}"].strip("`")
+        assert shown == ("none" if field.default == () else str(field.default))
+
+
+def test_the_changelog_has_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert f"\n## {version} (" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_constraints_pin_every_package_that_the_project_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    pinned = {line.split("==")[0] for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    assert [line for line in named if re.split(r"[<>=;\[ ]", line)[0].lower() not in pinned] == []
+
+
+def test_no_file_names_a_package_index_but_the_dockerfile() -> None:
+    # a copy of the project must install from wherever its owner's pip is set to look
+    index = re.compile(r"(pypi|pythonhosted|npmjs|jsdelivr|unpkg)\.(org|com|net)|download\.pytorch\.org")
+    texts = {path: path.read_bytes().decode("utf-8", "replace") for path in tracked()}
+    found = {path.name for path, text in texts.items() if index.search(text) and path != Path(__file__)}
+    assert found <= {"Dockerfile"}
+
+
+def test_no_file_names_a_path_of_the_machine_it_was_made_on() -> None:
+    home = re.compile(r"/(work|root|home)/\w")
+    texts = {path: path.read_bytes().decode("utf-8", "replace") for path in tracked()}
+    assert [path.name for path, text in texts.items() if home.search(text) and path != Path(__file__)] == []
