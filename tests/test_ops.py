@@ -1,0 +1,89 @@
+"""What probes and Prometheus hear."""
+
+import asyncio
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app import ops
+from app.metrics import Metrics
+
+
+def get(path, metrics=None, readiness="ok"):
+    """The answer of an app that has nothing but these routes."""
+    app = FastAPI()
+    app.include_router(ops.routes(metrics or Metrics(), lambda: readiness))
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return await client.get(path)
+
+    return asyncio.run(ask())
+
+
+def number(text, name):
+    (line,) = [line for line in text.splitlines() if line.startswith(name + " ")]
+    return float(line.rsplit(" ", 1)[1])
+
+
+def test_alive_whatever_the_readiness():
+    for readiness in ("ok", "starting", "stopping"):
+        answer = get("/healthz", readiness=readiness)
+        assert answer.status_code == 200
+        assert answer.json() == {"status": "ok"}
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(("readiness", "status"), [("ok", 200), ("starting", 503), ("stopping", 503)])
+def test_ready_only_between_start_and_stop(readiness, status):
+    answer = get("/readyz", readiness=readiness)
+    assert answer.status_code == status
+    assert answer.json() == {"status": readiness}
+
+
+def test_every_number_of_the_service_is_exposed():
+    metrics = Metrics()
+    metrics.viewers.inc(3)
+    metrics.updates.inc(7)
+    metrics.update_seconds.observe(0.003)
+    metrics.predictions.inc()
+    metrics.prediction_seconds.observe(0.2)
+    metrics.refusals.labels(reason="busy").inc()
+    answer = get("/metrics", metrics)
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    text = answer.text
+    assert number(text, "unrolled_viewers") == 3
+    assert number(text, "unrolled_updates_total") == 7
+    assert number(text, 'unrolled_update_seconds_bucket{le="0.005"}') == 1
+    assert number(text, "unrolled_predictions_total") == 1
+    assert number(text, "unrolled_prediction_seconds_sum") == pytest.approx(0.2)
+    assert number(text, "unrolled_prediction_queue") == 0
+    assert number(text, 'unrolled_refusals_total{reason="busy"}') == 1
+
+
+def test_two_apps_in_one_process_count_apart():
+    first, second = Metrics(), Metrics()
+    first.predictions.inc()
+    assert number(get("/metrics", second).text, "unrolled_predictions_total") == 0
+
+
+def test_the_real_server_is_alive_ready_and_counts_what_it_refuses(server_url):
+    with httpx.Client(base_url=server_url, timeout=30) as client:
+        assert client.get("/healthz").json() == {"status": "ok"}
+        assert client.get("/readyz").json() == {"status": "ok"}
+        client.post("/predict", json={"sequence": []})
+        client.post("/predict", json={"sequence": [0.5]})
+        text = client.get("/metrics").text
+    assert number(text, 'unrolled_refusals_total{reason="out_of_range"}') >= 1
+    assert number(text, "unrolled_predictions_total") >= 1
+    assert number(text, "process_resident_memory_bytes") > 0
+
+
+def test_errors_of_the_router_have_the_shape_of_all_others(server_url):
+    with httpx.Client(base_url=server_url, timeout=30) as client:
+        missing = client.get("/no/such/thing")
+        wrong = client.delete("/predict")
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
+    assert wrong.headers["Allow"] == "POST"
