@@ -65,7 +65,9 @@ class Page:
         @router.get(f"/assets/{self._name}")
         async def script(request: Request) -> Response:
             headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
-            accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
+            accepted = {
+                part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")
+            }
             body = self._script
             for encoding, encoded in self._encoded.items():
                 if encoding in accepted:

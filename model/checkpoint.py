@@ -7,11 +7,11 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any, Self
 
 import numpy as np
 import safetensors.numpy
 import torch
+from jaxtyping import Shaped
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 
@@ -27,7 +27,11 @@ MAX_BYTES = 2**20
 
 MAX_HEADER_BYTES = 2**18
 
-Tensors = Mapping[str, np.ndarray[Any, Any]]
+METADATA = "unrolled"
+"""Where the header keeps the run. One key only: the library writes several in no fixed order."""
+
+Array = Shaped[np.ndarray, "..."]
+Tensors = Mapping[str, Array]
 
 _GENERATORS = ("lengths", "streams", "noise")
 
@@ -72,7 +76,7 @@ class Checkpoint:
         *,
         interval: tuple[float, float] | None = None,
         notes: Mapping[str, str] | None = None,
-    ) -> Self:
+    ) -> "Checkpoint":
         """A trained network without a run."""
         run = Run(recipe=recipe, interval=interval, notes=dict(notes or {}))
         return cls(run, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
@@ -107,10 +111,10 @@ class Checkpoint:
     def to_bytes(self) -> bytes:
         """One safetensors blob; equal checkpoints give equal bytes."""
         run = self.run.model_dump_json()
-        return safetensors.numpy.save(dict(self.tensors), {"format": "unrolled", "run": run})
+        return safetensors.numpy.save(dict(self.tensors), {METADATA: run})
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
+    def from_bytes(cls, data: bytes) -> "Checkpoint":
         """Read a blob from anywhere, trusted or not.
 
         Raises:
@@ -141,7 +145,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def signal_tensors(state: SignalState) -> dict[str, np.ndarray[Any, Any]]:
+def signal_tensors(state: SignalState) -> dict[str, Array]:
     """A signal's state as checkpoint tensors; `Checkpoint.signal_state` is the way back."""
     generators = {f"generator.{name}": packed for name, packed in state.generators.items()}
     return {"streams.id": state.stream_ids, "streams.offset": state.offset, **generators}
@@ -157,12 +161,11 @@ def _read_run(data: bytes) -> Run:
         raise CheckpointError(f"its header claims {header_bytes} bytes; at most {MAX_HEADER_BYTES} and the file's")
     try:
         header = json.loads(data[8 : 8 + header_bytes])
-        notes = header["__metadata__"]
-        kind, text = notes["format"], notes["run"]
+        text = header["__metadata__"][METADATA]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise CheckpointError("a safetensors header with Unrolled's `format` and `run` is missing") from None
-    if kind != "unrolled" or not isinstance(text, str):
-        raise CheckpointError("it is a safetensors file, but not one of Unrolled's checkpoints")
+        raise CheckpointError(f"a safetensors header with a run under `{METADATA}` is missing") from None
+    if not isinstance(text, str):
+        raise CheckpointError(f"`{METADATA}` in its header is not text")
     try:
         run = Run.model_validate_json(text)
     except ValidationError as error:

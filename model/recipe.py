@@ -1,6 +1,6 @@
 """Recipe: everything that decides a run at its start. Change: what may be altered while it is in motion."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 from pydantic_core import PydanticCustomError
@@ -41,18 +41,12 @@ class Recipe(Frozen):
         "Start from random weights or from those of a trained model.",
         pattern="^[a-z0-9]{1,64}$",
     )
-    train: bool = _field(
-        True, "Train", "Learn from every chunk; switched off, the network only predicts.", live=True
-    )
-    optimizer: Literal["adam", "sgd"] = _field(
-        "adam", "Optimiser", "The rule that turns gradients into new weights."
-    )
+    train: bool = _field(True, "Train", "Learn from every chunk; switched off, the network only predicts.", live=True)
+    optimizer: Literal["adam", "sgd"] = _field("adam", "Optimiser", "The rule that turns gradients into new weights.")
     learning_rate: float = _field(
         0.02, "Learning rate", "How far one update moves the weights.", live=True, ge=1e-5, le=1.0
     )
-    carry_state: bool = _field(
-        True, "Carry state", "Hand the hidden state on from each chunk to the next.", live=True
-    )
+    carry_state: bool = _field(True, "Carry state", "Hand the hidden state on from each chunk to the next.", live=True)
     shortest: int = _field(
         1, "Shortest chunk", "The fewest half-periods that a chunk lasts.", unit="half-periods", ge=1, le=6
     )
@@ -95,13 +89,11 @@ class Recipe(Frozen):
     )
 
     @model_validator(mode="after")
-    def _fields_agree(self) -> Self:
+    def _fields_agree(self) -> "Recipe":
         if self.shortest > self.longest:
             raise _disagree("shortest", self.shortest, "must not exceed", "longest", self.longest)
         if self.fewest_streams > self.most_streams:
-            raise _disagree(
-                "fewest_streams", self.fewest_streams, "must not exceed", "most_streams", self.most_streams
-            )
+            raise _disagree("fewest_streams", self.fewest_streams, "must not exceed", "most_streams", self.most_streams)
         if self.longest * self.samples > LONGEST_CHUNK:
             rule = f"times samples must stay within {LONGEST_CHUNK} time steps: too many for"
             raise _disagree("longest", self.longest, rule, "samples", self.samples)
@@ -149,7 +141,7 @@ class Change(LiveFields):
     after_update: int = Field(ge=0, le=2**53, description="The update that it came after; 0 before the first.")
 
     @model_validator(mode="after")
-    def _changes_something(self) -> Self:
+    def _changes_something(self) -> "Change":
         if not self.fields():
             names = ", ".join(sorted(LIVE_FIELDS))
             raise PydanticCustomError("no_change", "a change sets at least one of {names}", {"names": names})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from model.checkpoint import Checkpoint, Run, signal_tensors
 from model.network import Network, State, count_nodes, state_parts
 from model.recipe import MOST_CHANGES, Change, Recipe
-from model.signal import Chunk, Signal, named_bits
+from model.signal import Signal, SignalState, named_bits
 
 View = Literal["hidden", "gradient", "after", "graph"]
 """What an update shows beyond the contract's minimum, on request."""
@@ -99,6 +99,7 @@ class Learner:
         self._optimizer_steps = 0
         self._optimizer = _optimizer(recipe, self.network)
         self._weights = dict(self.network.named_parameters())
+        self._kept: list[Tensor] = []
         self._replay(changes)
 
     def _replay(self, changes: Sequence[Change]) -> None:
@@ -130,9 +131,7 @@ class Learner:
             ValueError: the change log is full.
         """
         change = Change.model_validate({**fields, "after_update": self.update})
-        at = next(
-            (i for i, old in enumerate(self._changes) if old.after_update >= self.update), len(self._changes)
-        )
+        at = next((i for i, old in enumerate(self._changes) if old.after_update >= self.update), len(self._changes))
         if at < len(self._changes) and self._changes[at].after_update == self.update:
             merged = {**self._changes[at].fields(), **change.fields()}
             self._changes[at] = Change(after_update=self.update, **merged)
@@ -219,34 +218,47 @@ class Learner:
         state[:, :stay] = self._state[:, :stay]
         return state
 
-    def _learn(self, loss: Float[Tensor, ""], before: Any) -> dict[str, float]:
+    def _learn(self, loss: Float[Tensor, ""], before: SignalState) -> dict[str, float]:
         """Backward and optimiser; the milliseconds they took."""
         began = perf_counter()
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         backward = perf_counter()
-        gradients = {f"{name}.grad": weight.grad for name, weight in self._weights.items()}
-        if bad := _first_not_finite(gradients):
-            self._fail(bad, before)
-        kept = [(tensor, tensor.detach().clone()) for tensor in self._learned()]
-        checked = perf_counter()
+        learned = self._learned()
+        if len(self._kept) != len(learned):  # the optimiser makes its moments in its first step
+            self._kept = [torch.empty_like(tensor) for tensor in learned]
+        with torch.no_grad():
+            torch._foreach_copy_(self._kept, learned)
+        copied = perf_counter()
         self._optimizer.step()
         stepped = perf_counter()
-        self._optimizer_steps += 1
-        if bad := _first_not_finite(self._weights):
-            self._optimizer_steps -= 1
+        if bad := self._first_not_finite():
             with torch.no_grad():
-                for tensor, value in kept:
-                    tensor.copy_(value)
+                torch._foreach_copy_(learned, self._kept)
+            if self._optimizer_steps == 0:
+                self._optimizer.state.clear()
             self._fail(bad, before)
-        return {"backward": 1e3 * (backward - began), "optimizer": 1e3 * (stepped - checked)}
+        self._optimizer_steps += 1
+        return {"backward": 1e3 * (backward - began), "optimizer": 1e3 * (stepped - copied)}
 
     def _learned(self) -> list[Tensor]:
-        """Every tensor that an optimiser's step moves."""
-        moments = [state[key] for state in self._optimizer.state.values() for key in (*_MOMENTS, "step")]
+        """Every tensor that a step of the optimiser moves."""
+        moments = [value for state in self._optimizer.state.values() for value in state.values()]
         return [*self._weights.values(), *moments]
 
-    def _fail(self, tensor: str, before: Any) -> None:
+    def _first_not_finite(self) -> str | None:
+        """The name of the first gradient or weight that is not finite after a step, or has no finite square."""
+        # one number tells in the common case; it also overflows for numbers that are merely large, so then look
+        norms: Any = torch._foreach_norm([tensor.detach() for tensor in self._learned()])
+        if np.isfinite(sum(norm.item() for norm in norms)):
+            return None
+        for name, weight in self._weights.items():
+            moments = self._optimizer.state.get(weight, {}).values()
+            if not all(torch.isfinite(tensor).all() for tensor in (weight.grad, *moments) if tensor is not None):
+                return f"{name}.grad"
+        return next((name for name, weight in self._weights.items() if not torch.isfinite(weight).all()), None)
+
+    def _fail(self, tensor: str, before: SignalState) -> None:
         self._signal.state = before
         raise Diverged(self.update + 1, tensor, self.checkpoint())
 
@@ -272,7 +284,7 @@ class Learner:
         return Checkpoint(run, tensors | hidden_state | signal_tensors(signal))
 
     @classmethod
-    def resume(cls, checkpoint: Checkpoint) -> Self:
+    def resume(cls, checkpoint: Checkpoint) -> "Learner":
         """Go on from a checkpoint, to the bit as if there had been no rest.
 
         Raises:
@@ -302,10 +314,3 @@ def _optimizer(recipe: Recipe, network: Network) -> torch.optim.Optimizer:
 
 def _rows(prediction: Float[Tensor, "streams time 1"]) -> Float32[np.ndarray, "streams time"]:
     return prediction.squeeze(-1).float().numpy()
-
-
-def _first_not_finite(tensors: dict[str, Any]) -> str | None:
-    """The name of the first tensor with an infinity or NaN, or so large that its norm is one."""
-    if torch.nn.utils.get_total_norm(tensors.values()).isfinite():
-        return None
-    return next(name for name, tensor in tensors.items() if not tensor.norm().isfinite())

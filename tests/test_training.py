@@ -1,0 +1,260 @@
+"""The Learner: the tutorial exactly, the same numbers each time, and a clear end where training fails."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from model.checkpoint import Checkpoint
+from model.recipe import MOST_CHANGES, Change, Recipe
+from model.training import Diverged, Learner, Update, View
+from tests import tutorial
+
+ALL_VIEWS: frozenset[View] = frozenset(("hidden", "gradient", "after", "graph"))
+
+
+def told(update: Update) -> dict[str, object]:
+    """All of an update but what depends on a clock or was asked for as a view; arrays as bytes."""
+    shown = {}
+    for field in fields(Update):
+        value = getattr(update, field.name)
+        shown[field.name] = value.tobytes() if isinstance(value, np.ndarray) else value
+    for name in ("milliseconds", "hidden", "gradient", "prediction_after", "nodes"):
+        del shown[name]
+    return shown
+
+
+def run(learner: Learner, count: int, views: frozenset[View] = frozenset()) -> list[dict[str, object]]:
+    return [told(learner.advance(views)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
+def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(seed: int, shape: dict[str, int]) -> None:
+    learner = Learner(Recipe(seed=seed, **shape), dtype=torch.float64)
+    start = Learner(Recipe(seed=seed)).network
+    updates = [learner.advance() for _ in range(60)]
+    expected = tutorial.losses(start, [update.length for update in updates], torch.float64)
+    np.testing.assert_allclose([update.loss for update in updates], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
+@pytest.mark.parametrize("learning_rate", [0.002, 0.02])
+def test_the_tutorials_losses_are_reproduced_in_float32_over_10_updates(
+    seed: int, shape: dict[str, int], learning_rate: float
+) -> None:
+    recipe = Recipe(seed=seed, learning_rate=learning_rate, **shape)
+    learner = Learner(recipe)
+    start = Learner(recipe).network
+    updates = [learner.advance() for _ in range(10)]
+    expected = tutorial.losses(start, [update.length for update in updates], torch.float32, learning_rate)
+    np.testing.assert_allclose([update.loss for update in updates], expected, rtol=1e-4)
+
+
+def test_static_and_dynamic_presets_have_the_tutorials_lengths() -> None:
+    static, dynamic = Learner(Recipe(longest=1)), Learner(Recipe())
+    assert {static.advance().length for _ in range(60)} == {10}
+    assert {dynamic.advance().length for _ in range(60)} == {10, 20, 30}
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_the_same_recipe_and_changes_give_the_same_updates(cell: str, optimizer: str) -> None:
+    recipe = Recipe.model_validate({"cell": cell, "optimizer": optimizer, "most_streams": 3, "noise": 0.05})
+    changes = [Change(after_update=7, learning_rate=0.005), Change(after_update=12, carry_state=False)]
+    assert run(Learner(recipe, changes=changes), 25) == run(Learner(recipe, changes=changes), 25)
+
+
+def test_changes_made_live_and_replayed_give_the_same_updates() -> None:
+    live, replayed = Learner(Recipe()), None
+    made = run(live, 9)
+    live.change({"learning_rate": 0.1})
+    made += run(live, 9)
+    live.change({"train": False})
+    live.change({"carry_state": False})
+    made += run(live, 9)
+    assert [change.model_dump(exclude_none=True) for change in live.changes] == [
+        {"after_update": 9, "learning_rate": 0.1},
+        {"after_update": 18, "train": False, "carry_state": False},
+    ]
+    replayed = Learner(Recipe(), changes=live.changes)
+    assert run(replayed, 27) == made
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("streams", [1, 5])
+def test_a_checkpoint_in_the_middle_changes_nothing(cell: str, optimizer: str, streams: int) -> None:
+    recipe = Recipe.model_validate({"cell": cell, "optimizer": optimizer, "most_streams": streams, "noise": 0.1})
+    whole = Learner(recipe, changes=[Change(after_update=14, learning_rate=0.004)])
+    expected = run(whole, 30)
+    learner = Learner(recipe, changes=[Change(after_update=14, learning_rate=0.004)])
+    parts = run(learner, 11)
+    for count in (1, 5, 13):
+        learner = Learner.resume(Checkpoint.from_bytes(learner.checkpoint().to_bytes()))
+        parts += run(learner, count)
+    assert parts == expected
+    assert learner.checkpoint().to_bytes() == whole.checkpoint().to_bytes()
+
+
+def test_looking_on_changes_nothing() -> None:
+    assert run(Learner(Recipe(cell="gru")), 20, ALL_VIEWS) == run(Learner(Recipe(cell="gru")), 20)
+
+
+def test_views_show_what_they_say() -> None:
+    learner = Learner(Recipe(most_streams=3, fewest_streams=3))
+    update = learner.advance(ALL_VIEWS)
+    assert update.hidden is not None
+    assert update.gradient is not None
+    assert update.prediction_after is not None
+    assert update.hidden.shape == (3, update.length, 32)
+    assert np.abs(update.hidden).max() <= 1
+    assert update.gradient.shape == (3, update.length)
+    assert (update.gradient > 0).all()
+    assert update.nodes is not None
+    assert update.nodes > update.length
+    after = np.mean((update.prediction_after - update.target) ** 2)
+    assert after < update.loss, "one step on a chunk should lower the loss on it"
+    assert learner.advance().hidden is None
+
+
+def test_prediction_is_made_before_the_weights_move() -> None:
+    learner = Learner(Recipe())
+    start = Learner(Recipe()).network
+    update = learner.advance()
+    prediction = start(torch.tensor(update.input).unsqueeze(-1))[0].detach().numpy()[..., 0]
+    assert np.array_equal(update.prediction, prediction)
+    assert update.loss == pytest.approx(np.mean((prediction - update.target) ** 2), rel=1e-5)
+
+
+def test_mean_loss_is_the_running_mean() -> None:
+    learner = Learner(Recipe())
+    losses = []
+    for _ in range(30):
+        update = learner.advance()
+        losses.append(update.loss)
+        assert update.mean_loss == pytest.approx(np.mean(losses), rel=1e-12)
+
+
+def test_without_training_the_weights_stay() -> None:
+    learner = Learner(Recipe(train=False))
+    before = {name: weight.clone() for name, weight in learner.network.state_dict().items()}
+    run(learner, 5)
+    assert all(torch.equal(before[name], weight) for name, weight in learner.network.state_dict().items())
+
+
+def test_a_change_of_learning_rate_keeps_adams_moments() -> None:
+    learner = Learner(Recipe())
+    run(learner, 10)
+    before = learner.checkpoint().tensors["optimizer.out.weight.exp_avg_sq"]
+    learner.change({"learning_rate": 0.001})
+    after = learner.checkpoint()
+    assert np.array_equal(before, after.tensors["optimizer.out.weight.exp_avg_sq"])
+    assert after.run.optimizer_steps == 10
+
+
+def test_carried_state_matters_and_can_be_switched_off() -> None:
+    carried, reset = Learner(Recipe()), Learner(Recipe(carry_state=False))
+    first = run(carried, 1), run(reset, 1)
+    assert first[0] == first[1]
+    assert run(carried, 5) != run(reset, 5)
+
+
+def test_a_stream_that_joins_starts_from_zero_state() -> None:
+    learner = Learner(Recipe(most_streams=4, train=False))
+    seen: set[int] = set()
+    checked = 0
+    for _ in range(30):
+        update = learner.advance(frozenset(("hidden",)))
+        for row, stream in enumerate(update.stream_ids):
+            if stream not in seen and stream:
+                x = torch.tensor(update.input[row : row + 1]).unsqueeze(-1)
+                alone = learner.network(x)[0].detach().numpy()[..., 0]
+                np.testing.assert_allclose(update.prediction[row], alone[0], atol=1e-6)
+                checked += 1
+            seen.add(stream)
+    assert checked > 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "tensor"),
+    [
+        ({"optimizer": "sgd", "learning_rate": 1.0}, {"out.weight.grad", "loss"}),
+        ({"optimizer": "sgd", "learning_rate": 1.0, "hidden_size": 128}, {"out.weight.grad", "loss"}),
+    ],
+)
+def test_divergence_names_the_first_bad_tensor_and_hands_out_the_last_good_state(
+    fields: dict[str, object], tensor: set[str]
+) -> None:
+    recipe = Recipe.model_validate(fields)
+    learner = Learner(recipe)
+    made: list[dict[str, object]] = []
+
+    def advance_until_it_diverges() -> None:
+        for _ in range(500):
+            made.append(told(learner.advance()))
+
+    with pytest.raises(Diverged) as caught:
+        advance_until_it_diverges()
+    assert caught.value.tensor in tensor
+    assert caught.value.update == len(made) + 1
+    good = caught.value.last_good
+    assert good.run.update == len(made) == learner.update
+    again = Learner.resume(Checkpoint.from_bytes(good.to_bytes()))
+    for one in (learner, again):
+        one.change({"learning_rate": 1e-5})
+    assert learner.checkpoint().to_bytes() == again.checkpoint().to_bytes()
+
+
+def test_a_weight_that_overflows_is_undone() -> None:
+    learner = Learner(Recipe())
+    run(learner, 3)
+    learner.change({"learning_rate": 1.0})
+    moment = learner._optimizer.state[learner.network.out.bias]["exp_avg"]
+    moment.fill_(3e38)
+    learner._optimizer.state[learner.network.out.bias]["exp_avg_sq"].zero_()
+    before = learner.checkpoint().to_bytes()
+    with pytest.raises(Diverged) as caught:
+        learner.advance()
+    assert caught.value.tensor.startswith("out.bias")
+    assert learner.checkpoint().to_bytes() == before
+
+
+def test_a_change_out_of_bounds_is_refused_and_nothing_moves() -> None:
+    learner = Learner(Recipe())
+    with pytest.raises(ValidationError):
+        learner.change({"learning_rate": 2.0})
+    with pytest.raises(ValidationError):
+        learner.change({"seed": 2})
+    assert learner.changes == ()
+    assert learner.now == Recipe()
+
+
+def test_a_change_log_out_of_order_or_too_long_is_refused() -> None:
+    one, two = Change(after_update=5, train=False), Change(after_update=4, train=True)
+    with pytest.raises(ValueError, match="in order"):
+        Learner(Recipe(), changes=[one, two])
+    with pytest.raises(ValueError, match="at most"):
+        Learner(Recipe(), changes=[one] * (MOST_CHANGES + 1))
+
+
+def test_weights_of_a_model_are_where_a_run_begins() -> None:
+    trained = Learner(Recipe(seed=3))
+    run(trained, 40)
+    model = Checkpoint.of_network(trained.recipe, trained.network)
+    learner = Learner(Recipe(weights="abc", train=False), model)
+    assert all(
+        torch.equal(weight, trained.network.state_dict()[name]) for name, weight in learner.network.state_dict().items()
+    )
+    with pytest.raises(ValueError, match="without a run"):
+        Learner.resume(model)
+
+
+def test_the_network_learns_cos_from_sin() -> None:
+    learner = Learner(Recipe())
+    losses = [learner.advance().loss for _ in range(400)]
+    assert np.mean(losses[:5]) > 0.3
+    assert np.mean(losses[-50:]) < 0.02
