@@ -55,9 +55,7 @@ class Model:
         return cls(summary.id, bytes.fromhex(digest), len(data), checkpoint, network, interval, summary)
 
     def listed(self) -> StoredModelSummary:
-        return StoredModelSummary(
-            **self.summary.model_dump(), bytes=self.size, update=self.checkpoint.run.update
-        )
+        return StoredModelSummary(**self.summary.model_dump(), bytes=self.size, update=self.checkpoint.run.update)
 
 
 class ModelStore:

@@ -40,6 +40,4 @@ def routes(metrics: Metrics, readiness: Callable[[], Readiness]) -> APIRouter:
 
 
 def _health(status: Readiness, code: int) -> Response:
-    return Response(
-        Health(status=status).model_dump_json(), code, {"Cache-Control": "no-store"}, "application/json"
-    )
+    return Response(Health(status=status).model_dump_json(), code, {"Cache-Control": "no-store"}, "application/json")

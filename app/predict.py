@@ -32,9 +32,7 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
         response_model=None,
         responses={
             200: {"model": PredictAnswer | PredictAnswers},
-            **documented(
-                "broken_json", "body_too_slow", "body_too_large", "missing", "unknown_field", "conflict"
-            ),
+            **documented("broken_json", "body_too_slow", "body_too_large", "missing", "unknown_field", "conflict"),
             **documented("wrong_type", "not_finite", "out_of_range", "bad_state", "unknown_model", "busy"),
         },
         openapi_extra=_body("application/json", PredictRequest.model_json_schema(), PREDICT_EXAMPLES),
@@ -49,9 +47,7 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
         states = question.open_states(model)
         predictions, ends = await predictor.predict(model, question.sequences, states)
         answer = question.answer(model, predictions, ends)
-        return Response(
-            orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json"
-        )
+        return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
 
     @router.get("/models", summary="List the models", response_model=ModelList)
     async def models() -> Response:

@@ -45,9 +45,7 @@ class Predictor:
         self._thread = ThreadPoolExecutor(1, "inference")
         metrics.prediction_queue.set_function(lambda: self._requests)
 
-    async def predict(
-        self, model: Model, sequences: Sequence[Samples], states: Sequence[State | None]
-    ) -> Answer:
+    async def predict(self, model: Model, sequences: Sequence[Samples], states: Sequence[State | None]) -> Answer:
         """Raises Refused when too much waits already, or when the model's numbers overflow."""
         loop = asyncio.get_running_loop()
         job = _Job(model, sequences, states, loop.create_future())
@@ -111,9 +109,7 @@ class Predictor:
 
         self._thread.submit(_advance, jobs).add_done_callback(back)
 
-    def _long_round_done(
-        self, loop: asyncio.AbstractEventLoop, jobs: list["_Job"], done: "Future[None]"
-    ) -> None:
+    def _long_round_done(self, loop: asyncio.AbstractEventLoop, jobs: list["_Job"], done: "Future[None]") -> None:
         self._long.extend(self._settle(jobs, done.exception()))
         self._long_round(loop)
 

@@ -52,7 +52,7 @@ _CODES: Mapping[str, Code] = {
 }
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """A request is not carried out. `code` decides the status unless one is given."""
 
     def __init__(
@@ -120,9 +120,7 @@ async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
     except ClientDisconnect:
         raise Refused("bad_request", "", "the connection closed before the whole body had come") from None
     except TimeoutError:
-        raise Refused(
-            "body_too_slow", "", f"the body has {seconds:g} s to arrive; {size} bytes did"
-        ) from None
+        raise Refused("body_too_slow", "", f"the body has {seconds:g} s to arrive; {size} bytes did") from None
     return b"".join(pieces)
 
 

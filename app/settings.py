@@ -26,9 +26,7 @@ class Settings(BaseSettings):
         (), description="origins, comma-separated, that may open a websocket beside the page's own"
     )
 
-    max_viewers: int = Field(
-        64, ge=1, le=10_000, description="open websockets; one more is told to try later"
-    )
+    max_viewers: int = Field(64, ge=1, le=10_000, description="open websockets; one more is told to try later")
     max_message_bytes: int = Field(
         MIB, ge=1024, le=64 * MIB, description="bytes in one websocket message from a viewer"
     )
@@ -40,9 +38,7 @@ class Settings(BaseSettings):
     max_sequence: int = Field(10_000, ge=1, le=10_000, description="samples in one sequence to predict")
     max_sequences: int = Field(64, ge=1, le=1024, description="sequences in one prediction request")
     max_body_bytes: int = Field(4 * MIB, ge=1024, le=64 * MIB, description="bytes in one request body")
-    body_seconds: float = Field(
-        20, gt=0, le=600, description="seconds that a request body may take to arrive"
-    )
+    body_seconds: float = Field(20, gt=0, le=600, description="seconds that a request body may take to arrive")
     prediction_queue: int = Field(
         256,
         ge=1,
@@ -57,9 +53,7 @@ class Settings(BaseSettings):
     )
 
     models_dir: Path = Field(Path("models"), description="folder that keeps the uploaded checkpoints")
-    max_models: int = Field(
-        100, ge=0, le=10_000, description="uploaded checkpoints kept; one more is refused"
-    )
+    max_models: int = Field(100, ge=0, le=10_000, description="uploaded checkpoints kept; one more is refused")
     max_models_bytes: int = Field(
         256 * MIB,
         ge=0,
