@@ -18,11 +18,12 @@ COPY README.md LICENSE ./
 COPY model model
 COPY app app
 COPY static static
-# Headers, tests and notebook extensions are never read by the service.
+# Headers, tests and notebook extensions are never read by the service; torch looks for its torch_shm_manager.
 RUN pip install -q --no-deps --no-build-isolation . \
     && pip uninstall -q -y pip \
     && cd /opt/unrolled/lib/python3*/site-packages \
-    && rm -rf torch/include torch/test torch/bin torch/share/cmake torch/lib/*.a \
+    && find torch/bin -type f ! -name torch_shm_manager -delete \
+    && rm -rf torch/include torch/test torch/share/cmake torch/lib/*.a \
          plotly/labextension numpy/*/tests sympy/*/tests sympy/*/*/tests ../../../share/jupyter
 
 FROM python:3.11-slim

@@ -1,0 +1,1 @@
+"""What is measured, as scripts. `python -m bench` runs them all; `python -m bench learner probes` only these."""

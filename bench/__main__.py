@@ -1,0 +1,30 @@
+"""Run every benchmark in turn, or those that are named."""
+
+import sys
+import time
+
+from bench import first_prediction, learner, predict, probes, startup, streaming
+
+ALL = {
+    "learner": learner.measure,
+    "streaming": streaming.measure,
+    "startup": startup.measure,
+    "first_prediction": first_prediction.measure,
+    "predict": predict.measure,
+    "probes": probes.measure,
+}
+
+
+def main(names: list[str]) -> int:
+    if unknown := [name for name in names if name not in ALL]:
+        sys.exit(f"no benchmark {unknown[0]}; there are {', '.join(ALL)}")
+    held = True
+    for name in names or ALL:
+        began = time.monotonic()
+        held = ALL[name]() and held
+        print(f"    ({time.monotonic() - began:.0f} s)\n", flush=True)
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,72 @@
+"""Seconds from navigation to the first drawn prediction, against a page that only loads Plotly and draws one chart."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+from bench.results import interleaved, record, spread
+from bench.serving import serving
+
+ROUNDS = 5
+MOST = 0.3  # seconds more than the bare page
+CHUNKS = 60
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# A line counts as drawn when its path is in the document and a frame has been presented since.
+DRAWN = """
+const look = () => {
+  const line = document.querySelector('.scatterlayer path.js-line[d]');
+  const wave = document.querySelector('#wave') || document.body;
+  const shown = [...wave.querySelectorAll('.scatterlayer path.js-line')].some(
+    (path) => path.getAttribute('d') && path.getAttribute('d').length > 20
+      && getComputedStyle(path).stroke === COLOUR);
+  if (shown) requestAnimationFrame(() => { window.drawnAfter = performance.now(); });
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+OUR_BLUE = "rgb(27, 102, 168)"
+
+
+def seconds(browser: Browser, url: str) -> float:
+    """From the beginning of the navigation, by the page's own clock. Each time with an empty cache."""
+    with page_of(browser) as page:
+        page.add_init_script(DRAWN.replace("COLOUR", repr(OUR_BLUE)))
+        page.goto(url, wait_until="commit")
+        page.wait_for_function("window.drawnAfter", timeout=30_000)
+        return float(page.evaluate("window.drawnAfter")) / 1000
+
+
+@contextmanager
+def page_of(browser: Browser) -> Iterator[object]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    try:
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def measure() -> bool:
+    with sync_playwright() as playwright, serving([sys.executable, "-m", "bench.bare"]) as url:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        seconds(browser, url), seconds(browser, f"{url}/bare")
+        ours, bare = interleaved(lambda: seconds(browser, url), lambda: seconds(browser, f"{url}/bare"), ROUNDS)
+        browser.close()
+    more = [our - other for our, other in zip(ours, bare, strict=True)]
+    middle = sorted(more)[len(more) // 2]
+    figures = {
+        "our page, s": spread(ours, 2),
+        "Plotly and one chart, s": spread(bare, 2),
+        "difference, s": spread(more, 2),
+    }
+    return record("first_prediction", figures, f"within {MOST} s of the bare page", middle <= MOST)

@@ -1,0 +1,30 @@
+"""Latency of /healthz and /predict while 20 viewers train at pace max."""
+
+import asyncio
+import statistics
+
+from bench.predict import BODY
+from bench.requests import latencies
+from bench.results import record
+from bench.serving import serving
+from bench.workers import worker
+
+VIEWERS = 20
+REQUESTS = 500
+PAUSE = 0.01  # seconds
+MOST = 50.0  # milliseconds
+
+
+def measure() -> bool:
+    figures: dict[str, float] = {}
+    worst = 0.0
+    with serving() as url, worker("viewer", url, str(VIEWERS)) as crowd:
+        for path, body in (("/healthz", None), ("/predict", BODY.encode())):
+            taken = asyncio.run(latencies(url, path, body, REQUESTS, PAUSE))
+            p99 = statistics.quantiles(taken, n=100)[98]
+            figures[f"{path}, p50, ms"] = round(statistics.median(taken), 1)
+            figures[f"{path}, p99, ms"] = round(p99, 1)
+            worst = max(worst, p99)
+        assert crowd("") == VIEWERS, "a viewer was lost"
+    promise = f"p99 within {MOST:.0f} ms beside {VIEWERS} viewers at pace max"
+    return record("probes", figures, promise, worst <= MOST)

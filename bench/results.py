@@ -1,0 +1,74 @@
+"""results.json: every figure ever measured, with its date and its machine."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FILE = Path(__file__).parent / "results.json"
+
+
+def machine() -> dict[str, Any]:
+    """What a figure depends on. Neither names nor paths: results are published."""
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def record(bench: str, figures: dict[str, Any], promise: str = "", holds: bool = True) -> bool:
+    """Print the figures and append them to the file. Returns whether the promise holds."""
+    print(bench)
+    for name, value in figures.items():
+        print(f"    {name:<44} {value}")
+    if promise:
+        print(f"    {'promise: ' + promise:<44} {'holds' if holds else 'DOES NOT HOLD'}", flush=True)
+    entry: dict[str, Any] = {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"),
+        "bench": bench,
+        "figures": figures,
+        "machine": machine() | {"load": round(os.getloadavg()[0], 1)},
+    }
+    if promise:
+        entry |= {"promise": promise, "holds": holds}
+    entries = json.loads(FILE.read_text()) if FILE.exists() else []
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in [*entries, entry])
+    FILE.write_text(f"[\n{lines}\n]\n")
+    return holds
+
+
+def interleaved(one: Callable[[], float], other: Callable[[], float], rounds: int) -> tuple[list[float], list[float]]:
+    """Take both in turns, each first as often as the other, so that a machine's moods meet both alike."""
+    ones, others = [], []
+    for number in range(rounds):
+        if number % 2:
+            others.append(other())
+            ones.append(one())
+        else:
+            ones.append(one())
+            others.append(other())
+    return ones, others
+
+
+def ratio(ones: Sequence[float], others: Sequence[float]) -> float:
+    """The median of the rounds' own ratios."""
+    return round(statistics.median(one / other for one, other in zip(ones, others, strict=True)), 3)
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Median and range, to read."""
+    low, middle, high = (round(f(values), digits) for f in (min, statistics.median, max))
+    return f"{middle} ({low} to {high})"

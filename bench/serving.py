@@ -1,0 +1,47 @@
+"""A server to measure: ours, as anyone would start it, on a free port and with an empty model folder."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def command() -> list[str]:
+    return [str(Path(sys.executable).with_name("unrolled")), "serve", "--port", "0"]
+
+
+@contextmanager
+def serving(start: Sequence[str] | None = None) -> Iterator[str]:
+    """Its URL, once it is ready. `start` is another command that prints `… is at URL`."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"UNROLLED_MODELS_DIR": folder, "UNROLLED_LOG_LEVEL": "warning"}
+        with subprocess.Popen(start or command(), env=environment, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield ready(process)
+            finally:
+                process.terminate()
+                process.wait(10)
+
+
+def ready(process: subprocess.Popen[str]) -> str:
+    """Wait until the server says that it is ready. Returns its URL."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert " is at " in line, line
+    url = line.split(" is at ")[1].strip()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    return url
+        except urllib.error.URLError:
+            pass
+        time.sleep(0.002)
+    raise TimeoutError("the server never became ready")

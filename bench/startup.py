@@ -1,0 +1,45 @@
+"""Seconds from the start of the process to 200 from /readyz, against `import torch, fastapi` alone."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from time import perf_counter
+
+from bench.results import interleaved, ratio, record, spread
+from bench.serving import command, ready
+
+ROUNDS = 5
+MOST = 1.3
+
+
+def ours() -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"UNROLLED_MODELS_DIR": folder}
+        began = perf_counter()
+        with subprocess.Popen(command(), env=environment, stdout=subprocess.PIPE, text=True) as process:
+            ready(process)
+            seconds = perf_counter() - began
+            process.terminate()
+    return seconds
+
+
+def bare() -> float:
+    began = perf_counter()
+    code = "import torch, fastapi; print('imported', flush=True)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "imported\n"
+        return perf_counter() - began
+
+
+def measure() -> bool:
+    ours(), bare()  # fill the machine's file cache
+    our_seconds, bare_seconds = interleaved(ours, bare, ROUNDS)
+    times = ratio(our_seconds, bare_seconds)
+    figures = {
+        "start to /readyz, s": spread(our_seconds, 2),
+        "import torch, fastapi, s": spread(bare_seconds, 2),
+        "ratio": times,
+    }
+    return record("startup", figures, f"at most {MOST} times the bare imports", times <= MOST)
