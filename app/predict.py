@@ -1,7 +1,8 @@
 """POST /predict, and the models that answer it: GET and POST /models, GET /models/{id}."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, TypeVarTuple
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -20,6 +21,11 @@ from app.question import Question
 from app.refusals import documented, read_body
 from app.settings import Settings
 from model.checkpoint import MAX_BYTES
+
+LARGE_BYTES = 2**16  # of a request body; reading it and writing the answer take longer than a change of thread
+
+A = TypeVarTuple("A")
+R = TypeVar("R")
 
 
 def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRouter:
@@ -40,14 +46,15 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
     async def predict(request: Request) -> Response:
         """Samples of sines in, one prediction for each sample out, and the state to go on from."""
         body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
-        question = Question.of_body(body, settings.max_sequence, settings.max_sequences)
+        large = len(body) > LARGE_BYTES
+        question = await _do(large, Question.of_body, body, settings.max_sequence, settings.max_sequences)
         model = store.ready(question.model)
         if model is None:
             model = await asyncio.to_thread(store.get, question.model)
         states = question.open_states(model)
         predictions, ends = await predictor.predict(model, question.sequences, states)
-        answer = question.answer(model, predictions, ends)
-        return Response(orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+        answer = await _do(large, question.answer, model, predictions, ends)
+        return Response(await _do(large, _encode, answer), media_type="application/json")
 
     @router.get("/models", summary="List the models", response_model=ModelList)
     async def models() -> Response:
@@ -89,6 +96,19 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
         return Response(data, 200, headers, "application/octet-stream")
 
     return router
+
+
+async def _do(large: bool, work: Callable[[*A], R], *args: *A) -> R:
+    """At once; if it is long, on a thread, which lets the event loop in between any two rows of numbers."""
+    return await asyncio.to_thread(work, *args) if large else work(*args)
+
+
+def _encode(answer: dict[str, Any]) -> bytes:
+    """JSON, float32 numbers in their shortest form."""
+    if "predictions" in answer:
+        rows = (orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY) for row in answer["predictions"])
+        answer["predictions"] = [orjson.Fragment(row) for row in rows]
+    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _body(media_type: str, schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dict[str, Any]:
