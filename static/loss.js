@@ -41,7 +41,7 @@ export class Loss {
 
   #layout(points, palette) {
     return layout(palette, {
-      margin: { l: 44, r: 8, t: 8, b: 32 },
+      margin: { l: 44, r: 8, t: 16, b: 32 },
       hovermode: "x unified",
       dragmode: false,
       uirevision: 0,

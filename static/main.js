@@ -80,12 +80,16 @@ function drawCharts(state, drawn) {
   return true;
 }
 
-store.draws((state, drawn) => {
+function drawWords(state, drawn) {
   transport.draw(state);
   controls.draw(state, drawn);
   presets.draw(state, controls.defaults);
   status.draw(state, controls.has(state.complaint?.field));
   printed.draw(state, drawn);
+}
+
+store.draws((state, drawn) => {
+  if (words.ready) drawWords(state, drawn);
   at("wave-empty").hidden = state.chunks.length > 0 && Plotly !== null;
   if (!drawCharts(state, drawn)) return;
   live.seen(state.update);

@@ -275,8 +275,9 @@ function marks(chunks, [from, to], inViewOnly) {
     if (inViewOnly && (end < from || start > to)) continue;
     seams.x.push(start, start, null);
     seams.y.push(-1.5, 1.6, null);
-    const middle = (Math.max(start, inViewOnly ? from : start) + end) / 2;
-    labels.x.push(middle);
+    const seen = Math.max(start, inViewOnly ? from : start);
+    if (end - seen < 0.7) continue; // too little of it is in view for its length
+    labels.x.push((seen + end) / 2);
     labels.y.push(TOP);
     labels.text.push(String(chunk.length));
   }

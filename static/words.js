@@ -9,6 +9,7 @@ const STORED = "unrolled.language";
 export class Words {
   #table = {};
   language = "en";
+  ready = false;
 
   /** @param {string} language one of LANGUAGES */
   async load(language) {
@@ -16,6 +17,7 @@ export class Words {
     if (!answer.ok) throw new Error(`no words for ${language}`);
     this.#table = await answer.json();
     this.language = language;
+    this.ready = true;
     document.documentElement.lang = language === "zh" ? "zh-CN" : language;
     this.relabel(document);
   }
