@@ -7,7 +7,7 @@ export const CONFIG = {
   displayModeBar: "hover",
   responsive: true,
   doubleClick: false,
-  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "resetScale2d", "zoom2d", "pan2d"],
+  modeBarButtons: [["zoomIn2d", "zoomOut2d", "toImage"]],
 };
 
 /** A chart that only shows: the page scrolls through it. */
@@ -43,8 +43,50 @@ export function axis(palette, more) {
     showline: false,
     ticks: "",
     fixedrange: true,
+    ticklabeloverflow: "allow", // measuring every label is a tenth of a drawing
     ...more,
   };
+}
+
+/** A chart beside the wave is drawn this often at most: a drawing costs as much as a quarter of a frame or more. */
+const BESIDE_EVERY = 200; // ms
+
+/**
+ * The charts beside the wave: each in a frame of its own, none while it is out of sight.
+ * @typedef {{element: HTMLElement, draw: (Plotly: any, state: any, palette: Palette) => void}} Beside
+ */
+export class BesideCharts {
+  #entries;
+  #redraw;
+  #timer = 0;
+
+  /** @param {Beside[]} charts @param {() => void} redraw asks for a frame */
+  constructor(charts, redraw) {
+    this.#entries = charts.map((chart) => ({ chart, shown: null, at: 0, inSight: false }));
+    this.#redraw = redraw;
+    const sight = new IntersectionObserver((changes) => {
+      for (const { target, isIntersecting } of changes) {
+        this.#entries.find(({ chart }) => chart.element === target).inSight = isIntersecting;
+      }
+      redraw();
+    });
+    for (const chart of charts) sight.observe(chart.element);
+  }
+
+  /** Draws at most one of them, the one that has waited longest. */
+  draw(Plotly, state, palette, restyled) {
+    if (restyled) for (const entry of this.#entries) Object.assign(entry, { shown: null, at: 0 });
+    const stale = this.#entries.filter(({ shown, inSight }) => inSight && shown !== state.losses);
+    if (stale.length === 0) return;
+    const oldest = stale.reduce((one, other) => (other.at < one.at ? other : one));
+    const now = performance.now();
+    if (now - oldest.at >= BESIDE_EVERY) {
+      oldest.chart.draw(Plotly, state, palette);
+      Object.assign(oldest, { shown: state.losses, at: now });
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#redraw, stale.length > 1 ? 0 : BESIDE_EVERY);
+  }
 }
 
 /** @returns {Promise<any>} Plotly, or a rejection when its file does not come */

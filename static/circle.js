@@ -7,11 +7,11 @@ const TURN = Array.from({ length: 97 }, (_, i) => (i / 48) * Math.PI);
 const UNIT = { x: TURN.map(Math.sin), y: TURN.map(Math.cos) };
 
 export class Circle {
-  #element;
+  /** @readonly */ element;
 
   /** @param {HTMLElement} element */
   constructor(element) {
-    this.#element = element;
+    this.element = element;
   }
 
   draw(Plotly, state, palette) {
@@ -32,7 +32,7 @@ export class Circle {
       xaxis: axis(palette, ticks),
       yaxis: axis(palette, { ...ticks, scaleanchor: "x", scaleratio: 1 }),
     });
-    Plotly.react(this.#element, traces, shape, STILL);
+    Plotly.react(this.element, traces, shape, STILL);
   }
 }
 

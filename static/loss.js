@@ -3,12 +3,12 @@ import { STILL, axis, layout } from "./charts.js";
 /** The loss of every chunk and its running mean, on a log scale; the whole run in a bounded number of points. */
 
 export class Loss {
-  #element;
+  /** @readonly */ element;
   #words;
 
   /** @param {HTMLElement} element @param {import("./words.js").Words} words */
   constructor(element, words) {
-    this.#element = element;
+    this.element = element;
     this.#words = words;
   }
 
@@ -36,7 +36,7 @@ export class Loss {
         hovertemplate: `${say("loss.mean")} %{y:.3g}<extra></extra>`,
       },
     ];
-    Plotly.react(this.#element, traces, this.#layout(points, palette), STILL);
+    Plotly.react(this.element, traces, this.#layout(points, palette), STILL);
   }
 
   #layout(points, palette) {

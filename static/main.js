@@ -1,4 +1,4 @@
-import { plotlyLoaded } from "./charts.js";
+import { BesideCharts, plotlyLoaded } from "./charts.js";
 import { Circle } from "./circle.js";
 import { Controls } from "./controls.js";
 import { Live } from "./live.js";
@@ -45,9 +45,10 @@ const printed = new Printed(words);
 const predict = new Predict(words, () => store.redraw());
 
 const jump = at("jump");
-const wave = new Wave(at("wave"), words, (following) => (jump.hidden = following));
-const loss = new Loss(at("loss-chart"), words);
-const circle = new Circle(at("circle-chart"));
+const wave = new Wave(at("wave"), words, (following) => (jump.hidden = following), redrawCharts);
+const beside = new BesideCharts([new Loss(at("loss-chart"), words), new Circle(at("circle-chart"))], () =>
+  store.redraw(),
+);
 jump.addEventListener("click", () => {
   wave.follow();
   redrawCharts();
@@ -72,9 +73,8 @@ function drawCharts(state, drawn) {
   palette ??= readPalette();
   if (restyled || state.chunks !== drawn?.chunks || state.run !== drawn?.run) {
     wave.draw(Plotly, state, palette, restyled);
-    loss.draw(Plotly, state, palette);
-    circle.draw(Plotly, state, palette);
   }
+  beside.draw(Plotly, state, palette, restyled);
   predict.draw(Plotly, palette, restyled);
   restyled = false;
   return true;

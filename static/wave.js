@@ -8,7 +8,7 @@ import { CONFIG, axis, layout } from "./charts.js";
 /** Pixels that one half-period gets while following; a two-digit length fits over it. */
 const HALF_PERIOD = 26;
 /** After a page turn, this part of the old page stays in view. */
-const KEPT = 0.2;
+const KEPT = 0.3;
 const FADE = 120; // ms
 /** A chunk must stay long enough on screen for its fade to end. */
 const FASTEST_FADE = 8; // updates per second
@@ -18,6 +18,7 @@ export class Wave {
   #element;
   #words;
   #onFollow;
+  #onHeld;
   #following = true;
   #held = null;
   #pressed = false;
@@ -26,6 +27,7 @@ export class Wave {
   #left = 0;
   #turn = 0;
   #settled = 0;
+  #drawn = [];
   #still = matchMedia("(prefers-reduced-motion: reduce)");
   showInput = true;
 
@@ -33,11 +35,13 @@ export class Wave {
    * @param {HTMLElement} element
    * @param {import("./words.js").Words} words
    * @param {(following: boolean) => void} onFollow
+   * @param {() => void} onHeld after a pan or zoom: everything held is to be drawn once
    */
-  constructor(element, words, onFollow) {
+  constructor(element, words, onFollow, onHeld) {
     this.#element = element;
     this.#words = words;
     this.#onFollow = onFollow;
+    this.#onHeld = onHeld;
     element.addEventListener("pointerdown", () => (this.#pressed = true), true);
     window.addEventListener("pointerup", () => (this.#pressed = false), true);
     window.addEventListener("pointercancel", () => (this.#pressed = false), true);
@@ -68,8 +72,9 @@ export class Wave {
     if (another) this.follow();
     if (this.#pressed && this.#listening && !restyled) return;
     if (!this.#following && !restyled) return;
-    const chunks = this.#following ? state.chunks : this.#held;
-    const range = this.#following ? this.#range(chunks, another) : this.#element.layout.xaxis.range.slice();
+    const all = this.#following ? state.chunks : this.#held;
+    const range = this.#following ? this.#range(all, another) : this.#element.layout.xaxis.range.slice();
+    const chunks = this.#following ? near(all, range) : all;
     this.#run = state.run;
     Plotly.react(
       this.#element,
@@ -82,15 +87,15 @@ export class Wave {
     if (this.#following) this.#fade(state, chunks);
   }
 
-  #drawn = [];
-
   #listen() {
     this.#listening = true;
     const moved = (change) => {
-      if (Object.keys(change).some((key) => key.startsWith("xaxis.range"))) this.#hold(this.#drawn);
+      if (!Object.keys(change).some((key) => key.startsWith("xaxis.range"))) return false;
+      this.#hold(this.#drawn);
+      return true;
     };
     this.#element.on("plotly_relayouting", moved);
-    this.#element.on("plotly_relayout", moved);
+    this.#element.on("plotly_relayout", (change) => moved(change) && this.#onHeld());
     this.#element.on("plotly_doubleclick", () => this.follow());
   }
 
@@ -214,6 +219,12 @@ export class Wave {
 
 function lastOf(row) {
   return row[row.length - 1];
+}
+
+/** While following, the page in view and the one before it are enough. */
+function near(chunks, [from, to]) {
+  const first = chunks.findIndex((chunk) => lastOf(chunk.phase[0]) >= from - (to - from));
+  return first > 0 ? chunks.slice(first) : chunks;
 }
 
 /** Whole half-periods between two ticks, so that at most about ten are shown. */
