@@ -95,7 +95,7 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
         log.debug("closing with %d was not answered", code)
 
 
-class Gone(Exception):  # noqa: N818
+class Gone(Exception):
     """The viewer is no longer there, or no longer reads."""
 
 
@@ -345,9 +345,7 @@ class Viewer:
             if turn.diverged:
                 return await self._tell_divergence(turn.diverged)
             if not catching_up and learner.done:
-                self._pacing.pause()
-                await self._send_ready()
-                return await self._tell(Finished(update=learner.update))
+                return await self._tell_finish(learner)
         if self._pacing.until_message(monotonic()) == 0:
             await self._send_ready()
 
@@ -359,6 +357,11 @@ class Viewer:
             self._ready.clear()
             self._pacing.sent(monotonic())
             await self._send(self._socket.send_text(text))
+
+    async def _tell_finish(self, learner: Learner) -> None:
+        self._pacing.pause()
+        await self._send_ready()
+        await self._tell(Finished(update=learner.update))
 
     async def _tell_divergence(self, diverged: Diverged) -> None:
         self._pacing.pause()

@@ -38,7 +38,7 @@ _UNCONFINED = frozenset({"/docs", "/redoc"})
 
 
 class Page:
-    """The page's routes. Plotly's script is read from the installed package and compressed beside the first requests."""
+    """The page's routes. Plotly's script is read from the installed package and compressed after the start."""
 
     def __init__(self) -> None:
         self._script = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()

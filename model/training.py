@@ -171,7 +171,7 @@ class Learner:
             shown["nodes"] = count_nodes(loss_tensor)
         if "gradient" in views:
             gradient = self.network.hidden_gradient(x, target, state)
-            shown["gradient"] = torch.linalg.vector_norm(gradient, dim=2).float().numpy()
+            shown["gradient"] = torch.linalg.vector_norm(gradient, dim=2).float().contiguous().numpy()
         spent = {"forward": 1e3 * (forward - began), "backward": 0.0, "optimizer": 0.0}
         if self.now.train:
             spent |= self._learn(loss_tensor, before)
@@ -179,7 +179,7 @@ class Learner:
             with torch.no_grad():
                 shown["prediction_after"] = _rows(self.network(x, state)[0])
         if "hidden" in views:
-            shown["hidden"] = hidden.detach().float().numpy()
+            shown["hidden"] = hidden.detach().float().contiguous().numpy()
         # detached, so that the next backward stops at the seam
         self._state = carried.detach()
         self.update += 1
@@ -313,4 +313,4 @@ def _optimizer(recipe: Recipe, network: Network) -> torch.optim.Optimizer:
 
 
 def _rows(prediction: Float[Tensor, "streams time 1"]) -> Float32[np.ndarray, "streams time"]:
-    return prediction.squeeze(-1).float().numpy()
+    return prediction.squeeze(-1).float().contiguous().numpy()

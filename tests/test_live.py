@@ -1,0 +1,531 @@
+"""/ws/train against a real server process: every promise of the contract that a socket can show."""
+
+import json
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from model.checkpoint import Checkpoint
+from model.recipe import Change, Recipe
+from model.training import Learner
+from tests.conftest import Server
+from tests.viewers import PATIENCE, timeless, viewer
+
+
+def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Wait for something that the server does by itself."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        threading.Event().wait(0.05)
+
+
+# ---------------------------------------------------------------- a run
+
+
+def test_a_run_opens_with_its_full_recipe_and_a_checkpoint_and_plays(server: Server) -> None:
+    with viewer(server.ws) as one:
+        opened = one.open(recipe={"seed": 5}, pace="max")
+        assert opened["protocol"] == 1
+        assert opened["recipe"] == Recipe(seed=5).model_dump()
+        assert opened["update"] == 0
+        assert opened["network"]["parameters"] == 1153
+        assert opened["network"]["text"].startswith("RNN(")
+        assert opened["floors"] == {
+            "memoryless": pytest.approx(0.5306, abs=1e-4),
+            "no_carry": pytest.approx(0.0611, abs=1e-4),
+        }
+        assert Checkpoint.from_bytes(one.checkpoint).run.update == 0
+        updates = one.updates(40)
+        assert [update["update"] for update in updates] == list(range(1, len(updates) + 1))
+
+
+def test_what_is_sent_is_what_the_learner_makes_to_the_bit(server: Server) -> None:
+    recipe = {"cell": "gru", "most_streams": 3, "noise": 0.1}
+    with viewer(server.ws) as one:
+        one.open(recipe=recipe, pace="max", views=["hidden", "gradient", "after", "graph"])
+        sent = one.updates(25)
+    learner = Learner(Recipe.model_validate(recipe))
+    for message in sent:
+        made = learner.advance(frozenset(("hidden", "gradient", "after", "graph")))
+        assert message["loss"] == made.loss
+        assert message["stream_ids"] == list(made.stream_ids)
+        assert message["t"] == made.t.tolist()
+        for name in ("input", "target", "prediction", "hidden", "gradient", "prediction_after"):
+            assert np.array(message[name], np.float32).tobytes() == getattr(made, name).tobytes()
+        assert message["nodes"] == made.nodes
+
+
+def test_the_same_open_twice_gives_identical_updates(server: Server) -> None:
+    runs = []
+    for _ in range(2):
+        with viewer(server.ws) as one:
+            one.open(recipe={"cell": "lstm"}, changes=[{"after_update": 3, "learning_rate": 0.1}], pace="max")
+            runs.append(timeless(one.updates(30))[:30])
+    assert runs[0] == runs[1]
+
+
+def test_a_run_does_not_play_when_asked_not_to(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        assert one.is_silent()
+        one.send(type="play")
+        assert one.updates(1)[0]["update"] == 1
+
+
+def test_pause_play_and_step(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        for expected in (1, 2, 3):
+            one.send(type="step")
+            assert [update["update"] for update in one.updates(1)] == [expected]
+        assert one.is_silent()
+        one.send(type="play")
+        last = one.updates(3)[-1]["update"]
+        one.send(type="pause")
+        while True:
+            try:
+                last = one.next(0.5)["updates"][-1]["update"]
+                one.seen(last)
+            except TimeoutError:
+                break
+        assert one.is_silent()
+        one.send(type="play")
+        assert one.updates(1)[0]["update"] == last + 1
+
+
+def test_a_step_while_playing_pauses(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=60)
+        one.updates(3)
+        one.send(type="step")
+        while True:
+            try:
+                one.next(0.5)
+            except TimeoutError:
+                break
+        assert one.is_silent()
+
+
+def test_the_server_stays_within_the_window_ahead_of_seen(server: Server) -> None:
+    with viewer(server.ws) as one:
+        opened = one.open(pace=60)
+        got = 0
+        while True:
+            try:
+                got = one.next(1.0)["updates"][-1]["update"]
+            except TimeoutError:
+                break
+        assert got == opened["window"] == 15
+        one.seen(got)
+        assert one.until("updates")["updates"][0]["update"] == got + 1
+
+
+def test_seen_beyond_what_was_made_counts_as_all_that_was_made(server: Server) -> None:
+    with viewer(server.ws) as one:
+        opened = one.open(pace=60, play=False)
+        one.seen(10_000)
+        one.send(type="play")
+        got = 0
+        while True:
+            try:
+                got = one.next(1.0)["updates"][-1]["update"]
+            except TimeoutError:
+                break
+        assert got == opened["window"]
+
+
+def test_pace_is_kept_and_can_be_changed(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=10)
+        one.updates(2)
+        began = time.monotonic()
+        one.updates(10)
+        took = time.monotonic() - began
+        assert took > 0.8
+        one.send(type="pace", pace="max")
+        began = time.monotonic()
+        one.updates(100)
+        assert time.monotonic() - began < 10
+
+
+def test_at_pace_max_updates_share_messages_of_which_at_most_30_come_a_second(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace="max")
+        one.updates(20)
+        began, messages, updates = time.monotonic(), 0, 0
+        while time.monotonic() - began < 2:
+            updates += len(one.until("updates")["updates"])
+            one.send(type="seen", update=10**9)
+            messages += 1
+        assert messages <= 30 * (time.monotonic() - began) + 2
+        assert updates > messages
+
+
+def test_a_change_is_told_with_a_checkpoint_before_any_update_made_with_it(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace="max")
+        one.updates(10)
+        one.send(type="change", learning_rate=0.005, carry_state=False)
+        changed = one.until("changed")
+        assert changed == {
+            "type": "changed", "after_update": changed["after_update"], "learning_rate": 0.005, "carry_state": False,
+        }  # fmt: skip
+        checkpoint = Checkpoint.from_bytes(one.next())
+        assert checkpoint.run.update == changed["after_update"]
+        assert checkpoint.run.changes[-1].fields() == {"learning_rate": 0.005, "carry_state": False}
+        first = one.until("updates")["updates"][0]
+        assert first["update"] == changed["after_update"] + 1
+    learner = Learner(
+        Recipe(), changes=[Change(after_update=changed["after_update"], learning_rate=0.005, carry_state=False)]
+    )
+    while learner.update < changed["after_update"]:
+        learner.advance()
+    assert learner.advance().loss == first["loss"]
+
+
+def test_rapid_changes_are_merged(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        for rate in range(1, 41):
+            one.send(type="change", learning_rate=rate / 1000)
+        told = []
+        while not told or told[-1]["learning_rate"] != 0.04:
+            told.append(one.until("changed"))
+            checkpoint = Checkpoint.from_bytes(one.next())
+        assert len(checkpoint.run.changes) == 1, "at one update, one entry"
+
+
+def test_a_change_log_is_replayed(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=60)
+        one.updates(4)
+        one.send(type="change", learning_rate=0.1)
+        after = one.until("changed")["after_update"]
+        one.next()
+        live = one.updates(10)
+    with viewer(server.ws) as one:
+        opened = one.open(changes=[{"after_update": after, "learning_rate": 0.1}], pace="max")
+        assert opened["changes"][0]["after_update"] == after
+        replayed = one.updates(live[-1]["update"])
+    assert timeless(replayed)[live[0]["update"] - 1 : live[-1]["update"]] == timeless(live)
+
+
+def test_stop_after_finishes_and_play_goes_on(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(recipe={"stop_after": 7}, pace="max")
+        updates = []
+        while True:
+            message = one.next()
+            if message["type"] == "finished":
+                break
+            updates += message["updates"]
+        assert message == {"type": "finished", "update": 7}
+        assert [update["update"] for update in updates] == [1, 2, 3, 4, 5, 6, 7]
+        one.seen(7)
+        assert one.is_silent()
+        one.send(type="play")
+        assert one.updates(1)[0]["update"] == 8
+
+
+def test_divergence_is_told_with_the_last_good_checkpoint_and_pauses(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(recipe={"optimizer": "sgd", "learning_rate": 1.0}, pace="max")
+        diverged = one.until("diverged")
+        good = one.next()
+        assert diverged["tensor"]
+        assert Checkpoint.from_bytes(good).run.update == diverged["update"] - 1
+        assert one.is_silent()
+        one.resume(good, play=False)
+        one.send(type="change", learning_rate=0.0001)
+        assert one.until("changed")["after_update"] == diverged["update"] - 1
+
+
+def test_a_further_open_ends_the_run_and_begins_another(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(recipe={"seed": 1}, pace="max")
+        first = timeless(one.updates(5))[:5]
+        one.open(recipe={"seed": 2}, pace="max")
+        second = timeless(one.updates(5))[:5]
+        assert second[0]["update"] == 1
+        assert second != first
+        one.open(recipe={"seed": 1}, pace="max")
+        assert timeless(one.updates(5))[:5] == first
+
+
+# ---------------------------------------------------------------- resume
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_run_resumes_to_the_bit_on_another_connection(server: Server, cell: str) -> None:
+    recipe = {"cell": cell, "most_streams": 3}
+    with viewer(server.ws) as one:
+        one.open(recipe=recipe, pace="max")
+        whole = one.updates(60)
+    with viewer(server.ws) as one:
+        one.open(recipe=recipe, pace=60)
+        one.updates(8)
+        one.send(type="change", learning_rate=0.02)
+        one.until("changed")
+        checkpoint = one.next()
+    at = Checkpoint.from_bytes(checkpoint).run.update
+    with viewer(server.ws) as one:
+        opened = one.resume(checkpoint, after=at + 20, pace="max")
+        assert opened["update"] == at
+        assert opened["recipe"] == Recipe.model_validate(recipe).model_dump()
+        rest = one.updates(10)
+    assert rest[0]["update"] == at + 21
+    assert timeless(rest)[:10] == timeless(whole)[at + 20 : at + 30]
+
+
+def test_after_out_of_bounds_is_refused(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        checkpoint = one.checkpoint
+        for after in (1001, 2**53):
+            one.send(type="open", resume=True, after=after)
+            one.socket.send(checkpoint)
+            error = one.until("error")
+            assert (error["code"], error["field"]) == ("out_of_range", "after")
+            assert "1000" in error["detail"]
+            assert str(after) in error["detail"]
+        one.resume(checkpoint, after=1000, play=False)
+
+
+def test_a_checkpoint_that_is_none_is_refused_and_the_old_run_goes_on(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=60)
+        one.updates(3)
+        one.send(type="open", resume=True)
+        one.socket.send(b"not a checkpoint")
+        error = one.until("error")
+        assert error["code"] == "bad_checkpoint"
+        assert one.updates(2)
+
+
+def test_a_binary_frame_comes_only_when_announced(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.socket.send(b"\x00\x01")
+        assert one.until("error")["code"] == "checkpoint_unexpected"
+        one.send(type="open", resume=True)
+        one.send(type="play")
+        assert one.until("error")["code"] == "checkpoint_expected"
+        assert one.open(play=False)
+
+
+# ---------------------------------------------------------------- what is refused
+
+BAD = [
+    ("{", "broken_json", ""),
+    ("[]", "wrong_type", ""),
+    ("{}", "missing", "type"),
+    ('{"type":"dance"}', "unknown_type", "type"),
+    ('{"type":"open","recipe":{"seed":NaN}}', "wrong_type", "recipe.seed"),
+    ('{"type":"open","recipe":{"learning_rate":1e999}}', "not_finite", "recipe.learning_rate"),
+    ('{"type":"open","recipe":{"hidden_size":129}}', "out_of_range", "recipe.hidden_size"),
+    ('{"type":"open","recipe":{"hidden_size":true}}', "wrong_type", "recipe.hidden_size"),
+    ('{"type":"open","recipe":{"surprise":1}}', "unknown_field", "recipe.surprise"),
+    ('{"type":"open","recipe":{"shortest":5}}', "conflict", "recipe.shortest, recipe.longest"),
+    ('{"type":"open","recipe":{"weights":"nosuchmodel"}}', "unknown_model", "recipe.weights"),
+    (
+        '{"type":"open","recipe":{"weights":"sine","cell":"gru"}}',
+        "conflict",
+        "recipe.weights, recipe.cell, recipe.hidden_size",
+    ),
+    ('{"type":"open","pace":0.1}', "out_of_range", "pace"),
+    ('{"type":"open","pace":"fast"}', "out_of_range", "pace"),
+    ('{"type":"open","views":["everything"]}', "wrong_type", "views.0"),
+    ('{"type":"open","changes":[{"after_update":3,"seed":2}]}', "unknown_field", "changes.0.seed"),
+    (
+        '{"type":"open","changes":[{"after_update":3,"train":false},{"after_update":2,"train":true}]}',
+        "conflict",
+        "changes",
+    ),
+    ('{"type":"open","after":3}', "conflict", ""),
+    ('{"type":"seen","update":-1}', "out_of_range", "update"),
+    ('{"type":"seen","update":"1"}', "wrong_type", "update"),
+    ('{"type":"pace","pace":61}', "out_of_range", "pace"),
+    ('{"type":"change"}', "missing", ""),
+    ('{"type":"change","seed":2}', "unknown_field", "seed"),
+    ('{"type":"change","learning_rate":2}', "out_of_range", "learning_rate"),
+    ('{"type":"play","surprise":1}', "unknown_field", "surprise"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "field"), BAD, ids=[text for text, _, _ in BAD])
+def test_a_bad_message_is_refused_by_name_and_nothing_is_disturbed(
+    server: Server, text: str, code: str, field: str
+) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=60)
+        before = one.updates(1)[-1]["update"]
+        one.socket.send(text)
+        error = one.until("error")
+        assert (error["code"], error["field"]) == (code, field), error
+        assert len(json.dumps(error)) < 500
+        assert one.updates(1)[0]["update"] > before
+
+
+def test_the_first_message_must_be_open(server: Server) -> None:
+    with viewer(server.ws) as one:
+        assert one.refusal(type="play")["code"] == "not_open"
+        assert one.open(play=False)
+
+
+def test_a_long_value_is_not_echoed(server: Server) -> None:
+    with viewer(server.ws) as one:
+        error = one.refusal(type="open", recipe={"cell": "x" * 100_000, "y" * 100_000: 1})
+        assert len(json.dumps(error)) < 1000
+
+
+def test_a_full_change_log_is_told(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(changes=[{"after_update": i, "train": True} for i in range(1, 1001)], play=False)
+        assert one.refusal(type="change", train=False)["code"] == "changes_full"
+
+
+# ---------------------------------------------------------------- who may come in
+
+
+def closed(url: str, **options: Any) -> tuple[int, str]:
+    """The close code and reason that a viewer gets who is let in and then shown out."""
+    with connect(url, **options) as one, pytest.raises(ConnectionClosed) as caught:
+        while True:
+            one.recv(PATIENCE)
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code, caught.value.rcvd.reason
+
+
+def test_a_foreign_origin_is_accepted_and_closed_with_1008(server: Server) -> None:
+    assert closed(server.ws, origin="https://evil.example")[0] == 1008
+
+
+def test_the_own_origin_is_let_in_also_behind_a_tls_proxy(server: Server) -> None:
+    for origin in (server.url, server.url.replace("http", "https")):
+        with viewer(server.ws, origin=origin) as one:
+            assert one.open(play=False)
+
+
+def test_a_viewer_too_many_is_accepted_and_closed_with_1013(start_server: Any) -> None:
+    with start_server(max_viewers=2, idle_seconds=8, allowed_origins="https://school.example") as small:
+        with viewer(small.ws, origin="https://school.example") as one, viewer(small.ws) as two:
+            one.open(play=False)
+            two.open(play=False)
+            assert closed(small.ws)[0] == 1013
+        eventually(lambda: small.metric("unrolled_viewers") == 0, 20, "viewers leave")
+        with viewer(small.ws) as three:
+            three.open(play=False)
+            # nothing is sent for the idle time: let go
+            with pytest.raises(ConnectionClosed) as caught:
+                three.next(PATIENCE)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1001
+
+
+def test_too_large_a_message_is_closed_with_1009(server: Server) -> None:
+    with connect(server.ws) as one:
+        one.send("x" * (2**20 + 1))
+        with pytest.raises(ConnectionClosed) as caught:
+            one.recv(PATIENCE)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1009
+
+
+# ---------------------------------------------------------------- viewers who stop, vanish or stay
+
+
+def raw_viewer(server: Server) -> socket.socket:
+    """A viewer on a bare socket, which can stop reading."""
+    raw = socket.create_connection(("127.0.0.1", server.port))
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.sendall(
+        b"GET /ws/train HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert raw.recv(4096).startswith(b"HTTP/1.1 101")
+    return raw
+
+
+def say(raw: socket.socket, **message: Any) -> None:
+    payload = json.dumps(message).encode()
+    head = struct.pack("!BBH", 0x81, 0x80 | 126, len(payload)) + b"\x00\x00\x00\x00"
+    raw.sendall(head + payload)
+
+
+def test_a_stopped_reader_is_let_go_and_does_not_slow_another(server: Server) -> None:
+    before = server.metric("unrolled_viewers")
+    raw = raw_viewer(server)
+    say(raw, type="open", pace="max", views=["hidden"], recipe={"hidden_size": 128, "longest": 6, "samples": 20})
+    say(raw, type="seen", update=2**53)
+    with viewer(server.ws) as one:
+        one.open(pace=20)
+        one.updates(2)
+        began = time.monotonic()
+        updates = one.updates(40)
+        assert time.monotonic() - began < 6, "40 updates at 20 a second"
+        assert updates[-1]["update"] >= 42
+        # it acknowledges all that could ever come, and reads nothing
+        eventually(lambda: server.metric("unrolled_viewers") == before + 1, 20, "the stopped reader is let go")
+    raw.close()
+
+
+def test_a_viewer_that_vanishes_is_freed_within_10_seconds(server: Server) -> None:
+    before = server.metric("unrolled_viewers")
+    raw = raw_viewer(server)
+    say(raw, type="open", play=False)
+    eventually(lambda: server.metric("unrolled_viewers") == before + 1, 5, "it is counted")
+    # it neither closes nor answers pings, as if its network were gone
+    eventually(lambda: server.metric("unrolled_viewers") == before, 10, "the vanished viewer is freed")
+    raw.close()
+
+
+def test_sigterm_tells_viewers_1012_finishes_predictions_and_ends_within_5_seconds(start_server: Any) -> None:
+    with start_server() as server, viewer(server.ws) as one:
+        one.open(pace=20)
+        one.updates(3)
+        stuck = raw_viewer(server)
+        say(stuck, type="open", pace="max", views=["hidden"], recipe={"hidden_size": 128})
+        answers: list[int] = []
+        body = {"sequences": [[0.1] * 10_000] * 4}
+        asking = threading.Thread(
+            target=lambda: answers.append(httpx.post(server.url + "/predict", json=body, timeout=PATIENCE).status_code)
+        )
+        asking.start()
+        eventually(lambda: server.metric("unrolled_prediction_queue") == 1, PATIENCE, "the prediction is under way")
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as caught:
+            while True:
+                one.next()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1012
+        server.process.wait(5)
+        assert time.monotonic() - began < 5
+        asking.join(PATIENCE)
+        assert answers == [200]
+        stuck.close()
+
+
+def test_twenty_viewers_get_the_same_numbers_as_one_alone(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(recipe={"cell": "gru"}, pace="max")
+        alone = timeless(one.updates(20))[:20]
+    with ExitStack() as stack:
+        viewers = [stack.enter_context(viewer(server.ws)) for _ in range(20)]
+        for number, one in enumerate(viewers):
+            one.send(type="open", pace="max", recipe={"cell": "gru", "seed": 1 + number % 2, "longest": 3})
+        for number, one in enumerate(viewers):
+            one.opened()
+            if number % 2 == 0:
+                assert timeless(one.updates(20))[:20] == alone

@@ -1,0 +1,73 @@
+"""Pace and window, with a clock made of numbers."""
+
+import pytest
+
+from app.pacing import MAX_WINDOW, MESSAGE_SECONDS, SLACK_SECONDS, Pacing
+
+
+def simulate(pacing: Pacing, seconds: float, acknowledge: bool = True) -> int:
+    """How many updates are made when whoever asks is never late."""
+    now, update = 0.0, 0
+    while now < seconds:
+        count = pacing.allowance(update, now)
+        update += count
+        pacing.made(count, now)
+        if acknowledge:
+            pacing.seen = update
+        wait = pacing.until_update(update, now)
+        if wait is None:
+            break
+        now += max(wait, 1e-3)
+    return update
+
+
+@pytest.mark.parametrize("pace", [0.2, 1.0, 7.5, 20.0, 60.0])
+def test_updates_come_at_the_pace_asked_for(pace: float) -> None:
+    assert simulate(Pacing(pace, True, 0, 0.0), 100) == pytest.approx(100 * pace, rel=0.02, abs=1)
+
+
+@pytest.mark.parametrize(("pace", "window"), [(0.2, 4), (16.0, 4), (20.0, 5), (60.0, 15), ("max", MAX_WINDOW)])
+def test_the_window_is_a_quarter_second_of_pace_and_at_least_4(pace: float | str, window: int) -> None:
+    assert Pacing(pace, True, 0, 0.0).window == window
+
+
+@pytest.mark.parametrize("pace", [20.0, "max"])
+def test_without_acknowledgement_no_more_than_the_window_is_made(pace: float | str) -> None:
+    pacing = Pacing(pace, True, 0, 0.0)
+    assert simulate(pacing, 100, acknowledge=False) == pacing.window
+    assert pacing.until_update(pacing.window, 100.0) is None
+
+
+def test_a_stall_is_not_followed_by_a_rush() -> None:
+    pacing = Pacing(20.0, True, 0, 0.0)
+    pacing.made(1, 100.0)
+    assert pacing.allowance(0, 100.0) <= 1 + SLACK_SECONDS * 20
+
+
+def test_a_short_delay_is_made_up_for() -> None:
+    pacing = Pacing(20.0, True, 0, 0.0)
+    assert pacing.allowance(0, 0.11) == 3
+
+
+def test_paused_makes_nothing_and_step_makes_one() -> None:
+    pacing = Pacing(20.0, False, 0, 0.0)
+    assert pacing.allowance(0, 5.0) == 0
+    assert pacing.until_update(0, 5.0) is None
+    pacing.step()
+    assert pacing.allowance(0, 5.0) == 1
+    pacing.made(1, 5.0)
+    assert pacing.allowance(1, 9.0) == 0
+
+
+def test_step_pauses_a_playing_run() -> None:
+    pacing = Pacing(20.0, True, 0, 0.0)
+    pacing.step()
+    assert not pacing.playing
+
+
+def test_at_pace_max_messages_keep_their_distance_and_below_it_they_do_not_wait() -> None:
+    fast, slow = Pacing("max", True, 0, 0.0), Pacing(60.0, True, 0, 0.0)
+    for pacing in (fast, slow):
+        pacing.sent(1.0)
+    assert fast.until_message(1.01) == pytest.approx(MESSAGE_SECONDS - 0.01)
+    assert slow.until_message(1.01) == 0

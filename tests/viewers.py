@@ -1,0 +1,94 @@
+"""A viewer for tests: a real websocket that speaks the protocol and checks what it hears against the schema."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+
+from app.messages import to_viewer
+
+PATIENCE = 30
+"""Seconds that a message may take on a busy machine before a test fails."""
+
+
+class TestViewer:
+    """One open websocket. Messages come out in order, checkpoints as bytes."""
+
+    __test__ = False
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    def send(self, **message: Any) -> None:
+        self.socket.send(json.dumps(message))
+
+    def next(self, patience: float = PATIENCE) -> Any:
+        """The next message as a dict that fits the schema, or a checkpoint's bytes. Raises TimeoutError."""
+        heard = self.socket.recv(patience)
+        if isinstance(heard, bytes):
+            return heard
+        to_viewer.validate_json(heard)
+        return json.loads(heard)
+
+    def open(self, **fields: Any) -> dict[str, Any]:
+        """Open a new run; the `opened` message. Its checkpoint has been read too, and kept."""
+        self.send(type="open", **fields)
+        return self.opened()
+
+    def resume(self, checkpoint: bytes, **fields: Any) -> dict[str, Any]:
+        self.send(type="open", resume=True, **fields)
+        self.socket.send(checkpoint)
+        return self.opened()
+
+    def opened(self) -> dict[str, Any]:
+        message = self.until("opened")
+        self.checkpoint = self.next()
+        assert isinstance(self.checkpoint, bytes)
+        return message
+
+    def until(self, kind: str) -> dict[str, Any]:
+        """The next message of this kind; updates before it are acknowledged, anything else fails the test."""
+        while True:
+            message = self.next()
+            if isinstance(message, dict) and message["type"] == kind:
+                return message
+            assert isinstance(message, dict), f"a checkpoint came before {kind}"
+            assert message["type"] == "updates", message
+            self.seen(message["updates"][-1]["update"])
+
+    def seen(self, update: int) -> None:
+        self.send(type="seen", update=update)
+
+    def updates(self, count: int) -> list[dict[str, Any]]:
+        """The next updates, acknowledged as they come; exactly this many must come out even."""
+        got: list[dict[str, Any]] = []
+        while len(got) < count:
+            got += self.until("updates")["updates"]
+            self.seen(got[-1]["update"])
+        return got
+
+    def is_silent(self, seconds: float = 0.5) -> bool:
+        """Whether nothing comes for a while."""
+        try:
+            self.next(seconds)
+        except TimeoutError:
+            return True
+        return False
+
+    def refusal(self, **message: Any) -> dict[str, Any]:
+        """What the server answers to a message that it refuses."""
+        self.send(**message)
+        return self.until("error")
+
+
+@contextmanager
+def viewer(url: str, **options: Any) -> Iterator[TestViewer]:
+    with connect(url, max_size=None, compression=None, **options) as socket:
+        yield TestViewer(socket)
+
+
+def timeless(updates: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Updates without what depends on a clock."""
+    return [{name: value for name, value in update.items() if name != "milliseconds"} for update in updates]
