@@ -44,7 +44,7 @@ LARGEST = 1e6  # a sample's magnitude; far beyond any sine, and safe to multiply
 
 Sample = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
 Sequence = Annotated[list[Sample], Field(min_length=1, fail_fast=True)]
-State = Annotated[str, Field(max_length=2048)]
+State = Annotated[str, Field(max_length=4096)]
 
 SINE = [0.0, 0.3090, 0.5878, 0.8090, 0.9511, 1.0, 0.9511, 0.8090, 0.5878, 0.3090, 0.0]
 COSINE = [1.0, 0.9511, 0.8090, 0.5878, 0.3090, 0.0, -0.3090, -0.5878, -0.8090, -0.9511, -1.0]

@@ -15,7 +15,7 @@ from pathlib import Path
 from app.messages import ModelSummary, StoredModelSummary
 from app.refusals import Refused, shown
 from model.checkpoint import Checkpoint, CheckpointError, model_id
-from model.inference import TRAINED_INTERVAL
+from model.inference import TRAINED_INTERVAL, load
 from model.network import Network
 
 log = logging.getLogger("unrolled.models")
@@ -42,7 +42,7 @@ class Model:
     def of_bytes(cls, data: bytes, name: str | None = None) -> "Model":
         """Raises CheckpointError."""
         checkpoint = Checkpoint.from_bytes(data)
-        network = checkpoint.network().eval().requires_grad_(False)
+        network = load(checkpoint)
         digest = model_id(data)
         interval = checkpoint.run.interval or TRAINED_INTERVAL
         summary = ModelSummary(

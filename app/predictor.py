@@ -22,7 +22,7 @@ ROWS = 64  # sequences in one round, unless one request alone has more
 # A round that takes about a millisecond is made on the event loop: handing it to the thread and back takes as
 # long, and under load far longer, since each PyTorch call then waits for the interpreter lock.
 QUICK_STEPS = 64
-QUICK_WORK = 3_000_000  # multiplications
+QUICK_WORK = 2_500_000  # multiplications
 
 
 class Predictor:

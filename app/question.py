@@ -16,9 +16,9 @@ from model.inference import doubts
 from model.network import state_parts
 
 Samples = NDArray[np.float32]  # (time,)
-State = NDArray[np.float32]  # (parts, hidden)
+State = NDArray[np.float64]  # (parts, hidden)
 
-LARGEST_STATE = 1e6  # no cell gets there from zero in 10,000 samples; beyond it float32 may overflow
+LARGEST_STATE = 1e6  # no cell gets there from zero in 10,000 samples
 DIGEST_BYTES = 8
 MOST_WARNINGS = 8
 
@@ -101,7 +101,7 @@ class Question:
 
 def seal_state(state: State, model: Model) -> str:
     """Opaque text: which model it belongs to, then its numbers."""
-    return base64.urlsafe_b64encode(model.digest + state.astype("<f4").tobytes()).decode()
+    return base64.urlsafe_b64encode(model.digest + state.astype("<f8").tobytes()).decode()
 
 
 def open_state(text: str, model: Model, field: str) -> State:
@@ -113,9 +113,9 @@ def open_state(text: str, model: Model, field: str) -> State:
     if data[:DIGEST_BYTES] != model.digest:
         raise _bad_state(field, f"it does not belong to model {model.id}", text)
     parts, hidden = state_parts(model.network.cell), model.network.hidden_size
-    if len(data) != DIGEST_BYTES + 4 * parts * hidden:
+    if len(data) != DIGEST_BYTES + 8 * parts * hidden:
         raise _bad_state(field, f"model {model.id} has a state of {parts * hidden} numbers", text)
-    numbers = np.frombuffer(data, "<f4", offset=DIGEST_BYTES)
+    numbers = np.frombuffer(data, "<f8", offset=DIGEST_BYTES)
     if not (np.abs(numbers) <= LARGEST_STATE).all():
         raise _bad_state(field, f"it has numbers that are not finite or beyond {LARGEST_STATE:g}", text)
     return numbers.reshape(parts, hidden)

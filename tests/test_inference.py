@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.inference import doubts, predict, sampling_interval
+from model.checkpoint import Checkpoint
+from model.inference import doubts, load, predict, sampling_interval
 from model.network import Network
+from model.weights import bundled
 
 CELLS = ["rnn", "gru", "lstm"]
 
@@ -57,6 +59,22 @@ def test_a_ragged_batch_is_each_of_its_sequences_alone(cell):
         assert len(prediction) == len(sequence)
         np.testing.assert_allclose(prediction, alone, atol=1e-6, rtol=0)
         np.testing.assert_allclose(end, alone_end, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("interval", [np.pi / 40, 0.3, np.pi / 5])
+def test_the_shipped_model_agrees_with_itself_over_the_longest_sequence(interval):
+    network = load(Checkpoint.from_bytes(bundled()["sine"]))
+    x = sine(10_000, interval)
+    (whole,), _ = predict(network, [x], [None])
+    company = [sine(n, interval, n) for n in (3, 500, 9_999)]
+    together, _ = predict(network, [*company, x], [None] * 4)
+    np.testing.assert_allclose(together[-1], whole, atol=1e-6, rtol=0)
+    state, pieces = None, []
+    for piece in np.split(x, [1, 2, 3000, 3001, 9_000]):
+        predictions, states = predict(network, [*company, piece], [None, None, None, state])
+        pieces.append(predictions[-1])
+        state = states[-1]
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("interval", [0.08, 0.2, 0.349, 0.62, 1.5])

@@ -7,7 +7,6 @@ import threading
 import httpx
 import pytest
 import torch
-from conftest import running
 
 from app import models as module
 from app.models import ModelStore
@@ -15,6 +14,7 @@ from app.refusals import Refused
 from model.checkpoint import MAX_BYTES, Checkpoint
 from model.network import Network
 from model.recipe import Recipe
+from tests.conftest import running
 
 HOSTILE = [
     "..",
