@@ -19,6 +19,7 @@ export class Controls {
   #schema = null;
   #models = [];
   #current = null;
+  #asked = null; // the recipe that the next field's change builds on: two quick changes make one recipe
 
   /**
    * @param {HTMLFormElement} form
@@ -77,12 +78,14 @@ export class Controls {
     if (this.#fields.size === 0) return;
     if (state.current && state.current !== this.#current) {
       this.#current = state.current;
+      this.#asked = state.current;
       for (const [name, field] of this.#fields) {
         const busy = field.element.contains(document.activeElement) && document.activeElement.matches(":active");
         if (!busy) field.show(state.current[name]);
       }
     }
     if (state.complaint !== drawn?.complaint) {
+      if (state.complaint) this.#asked = state.current;
       const named = state.complaint ? this.#named(state.complaint.field) : [];
       for (const [name, field] of this.#fields) {
         field.complain(named[0] === name ? state.complaint.detail : "");
@@ -114,7 +117,10 @@ export class Controls {
     }
     field.complain("");
     if (live) change({ [name]: value });
-    else if (this.#current) this.#on.restart(this.#fitting({ ...this.#current, [name]: value }, name));
+    else if (this.#asked) {
+      this.#asked = this.#fitting({ ...this.#asked, [name]: value }, name);
+      this.#on.restart(this.#asked);
+    }
   }
 
   /** The other fields that must follow a new value of `name`. */

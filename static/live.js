@@ -170,5 +170,5 @@ export class Live {
 function updateOf(bytes) {
   const headerLength = Number(new DataView(bytes).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, headerLength)));
-  return JSON.parse(header.__metadata__.run).update;
+  return JSON.parse(header.__metadata__.unrolled).update;
 }
