@@ -7,6 +7,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 
 from app.main import create_app
+from app.page import Page
 from app.server import listen
 from app.settings import Settings
 from model.recipe import Recipe
@@ -19,13 +20,13 @@ SCRIPT = """Plotly.newPlot("wave", [{{x: {x}, y: {y}, mode: "lines", line: {{col
 
 if __name__ == "__main__":
     app = create_app(Settings())
+    plotly = re.findall(r"assets/plotly[^\"]+", Page()._index)[0]
     chunk = Signal(Recipe()).next()
     script = SCRIPT.format(x=chunk.t[0].tolist(), y=chunk.target[0].tolist())
 
     @app.get("/bare")
     async def bare() -> HTMLResponse:
-        index = next(route for route in app.routes if getattr(route, "path", "").startswith("/assets/plotly"))
-        return HTMLResponse(PAGE.format(plotly=re.sub("^/", "", index.path)))
+        return HTMLResponse(PAGE.format(plotly=plotly))
 
     @app.get("/bare.js")
     async def bare_script() -> Response:

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.results import interleaved, record, spread
 from bench.serving import serving
@@ -22,18 +22,17 @@ FLAGS = [
     "--disable-sync",
 ]
 
-# A line counts as drawn when its path is in the document and a frame has been presented since.
+# A line counts as drawn when it has a path of several points and a frame has been presented since.
 DRAWN = """
-const look = () => {
-  const line = document.querySelector('.scatterlayer path.js-line[d]');
-  const wave = document.querySelector('#wave') || document.body;
-  const shown = [...wave.querySelectorAll('.scatterlayer path.js-line')].some(
-    (path) => path.getAttribute('d') && path.getAttribute('d').length > 20
-      && getComputedStyle(path).stroke === COLOUR);
-  if (shown) requestAnimationFrame(() => { window.drawnAfter = performance.now(); });
-  else requestAnimationFrame(look);
-};
-requestAnimationFrame(look);
+window.drawn = new Promise((resolve) => {
+  const look = () => {
+    const lines = [...document.querySelectorAll('.scatterlayer path.js-line')];
+    const shown = lines.some((line) => (line.getAttribute('d') || '').length > 20
+      && getComputedStyle(line).stroke === COLOUR);
+    requestAnimationFrame(() => (shown ? resolve(performance.now()) : look()));
+  };
+  look();
+});
 """
 OUR_BLUE = "rgb(27, 102, 168)"
 
@@ -43,12 +42,11 @@ def seconds(browser: Browser, url: str) -> float:
     with page_of(browser) as page:
         page.add_init_script(DRAWN.replace("COLOUR", repr(OUR_BLUE)))
         page.goto(url, wait_until="commit")
-        page.wait_for_function("window.drawnAfter", timeout=30_000)
-        return float(page.evaluate("window.drawnAfter")) / 1000
+        return float(page.evaluate("window.drawn")) / 1000
 
 
 @contextmanager
-def page_of(browser: Browser) -> Iterator[object]:
+def page_of(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
     try:
         yield context.new_page()
