@@ -1,11 +1,12 @@
 """POST /predict, and the models that answer it: GET and POST /models, GET /models/{id}."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
 from app.messages import (
     PREDICT_EXAMPLES,
@@ -28,21 +29,18 @@ A = TypeVarTuple("A")
 R = TypeVar("R")
 
 
+class _DirectRoute(APIRoute):
+    """Calls an endpoint that wants nothing but the request without FastAPI's search for what else it may want."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return endpoint
+
+
 def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRouter:
     router = APIRouter()
     most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
 
-    @router.post(
-        "/predict",
-        summary="Answer sines with their cosines",
-        response_model=None,
-        responses={
-            200: {"model": PredictAnswer | PredictAnswers},
-            **documented("broken_json", "body_too_slow", "body_too_large", "missing", "unknown_field", "conflict"),
-            **documented("wrong_type", "not_finite", "out_of_range", "bad_state", "unknown_model", "busy"),
-        },
-        openapi_extra=_body("application/json", PredictRequest.model_json_schema(), PREDICT_EXAMPLES),
-    )
     async def predict(request: Request) -> Response:
         """Samples of sines in, one prediction for each sample out, and the state to go on from."""
         body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
@@ -55,6 +53,21 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
         predictions, ends = await predictor.predict(model, question.sequences, states)
         answer = await _do(large, question.answer, model, predictions, ends)
         return Response(await _do(large, _encode, answer), media_type="application/json")
+
+    router.add_api_route(
+        "/predict",
+        predict,
+        methods=["POST"],
+        route_class_override=_DirectRoute,
+        summary="Answer sines with their cosines",
+        response_model=None,
+        responses={
+            200: {"model": PredictAnswer | PredictAnswers},
+            **documented("broken_json", "body_too_slow", "body_too_large", "missing", "unknown_field", "conflict"),
+            **documented("wrong_type", "not_finite", "out_of_range", "bad_state", "unknown_model", "busy"),
+        },
+        openapi_extra=_body("application/json", PredictRequest.model_json_schema(), PREDICT_EXAMPLES),
+    )
 
     @router.get("/models", summary="List the models", response_model=ModelList)
     async def models() -> Response:
