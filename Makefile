@@ -1,6 +1,7 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000)
 # make test   install, then run every test, the browser's included
 # make check  style, types and import directions
+# make schema write docs/messages.schema.json from app/messages.py
 # make bench  measure, and append the figures to bench/results.json
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test check format bench chromium
+.PHONY: run test check format schema bench chromium
 
 run: .venv/run.stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -26,6 +27,9 @@ check: .venv/dev.stamp
 format: .venv/dev.stamp
 	$(bin)/ruff check --fix .
 	$(bin)/ruff format .
+
+schema: .venv/dev.stamp
+	$(bin)/python -m app.messages > docs/messages.schema.json
 
 bench: .venv/dev.stamp chromium
 	$(bin)/python -m bench $(ARGS)

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from asyncio import Queue, QueueEmpty
-from collections.abc import Awaitable
 from dataclasses import asdict
 from itertools import count
 from time import monotonic
 
 from fastapi import APIRouter, WebSocket
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from app.connection import FAILED, FULL, REFUSED, Connection, Gone
 from app.messages import (
     MAX_AFTER,
     Changed,
@@ -28,7 +28,6 @@ from app.messages import (
     Step,
     Trouble,
     encode_updates,
-    read_from_viewer,
 )
 from app.messages import Floors as FloorsShown
 from app.metrics import Metrics
@@ -45,13 +44,6 @@ from model.training import Diverged, Learner, Update, View
 
 log = logging.getLogger("unrolled.live")
 
-REFUSED, TOO_BIG, FAILED, FULL, IDLE = 1008, 1009, 1011, 1013, 1001
-
-SEND_SECONDS = 8.0
-"""How long a viewer may take to make room for a message before it counts as gone."""
-
-CLOSE_SECONDS = 1.0
-
 INBOX = 64
 """Messages that wait while the run is busy; a viewer that sends more waits too."""
 
@@ -65,38 +57,23 @@ def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Met
     async def train(socket: WebSocket) -> None:
         # accepted even when refused: a browser is shown no code of a socket that never opened
         await socket.accept()
+        connection = Connection(socket, settings.max_message_bytes, settings.idle_seconds)
         if not is_allowed(socket.headers, settings.allowed_origins):
-            return await _refuse(socket, metrics, REFUSED, "origin_refused", "this origin may not connect")
+            metrics.refusals.labels(reason="origin").inc()
+            return await connection.close(REFUSED, "this origin may not connect")
         if len(open_viewers) >= settings.max_viewers:
-            return await _refuse(socket, metrics, FULL, "full", "the hall is full; try again later")
+            metrics.refusals.labels(reason="full").inc()
+            return await connection.close(FULL, "the hall is full; try again later")
         number = next(numbers)
         open_viewers.add(number)
         metrics.viewers.inc()
         try:
-            await Viewer(number, socket, trainer, store, settings, metrics).serve()
+            await Viewer(number, connection, trainer, store, metrics).serve()
         finally:
             open_viewers.discard(number)
             metrics.viewers.dec()
 
     return router
-
-
-async def _refuse(socket: WebSocket, metrics: Metrics, code: int, reason: str, text: str) -> None:
-    metrics.refusals.labels(reason=reason).inc()
-    log.info("viewer refused: %s", reason)
-    await _close(socket, code, text)
-
-
-async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    # a peer that stopped reading never answers a close: do not wait for it
-    try:
-        await asyncio.wait_for(socket.close(code, reason), CLOSE_SECONDS)
-    except (TimeoutError, RuntimeError, OSError):
-        log.debug("closing with %d was not answered", code)
-
-
-class Gone(Exception):
-    """The viewer is no longer there, or no longer reads."""
 
 
 class Viewer:
@@ -109,17 +86,15 @@ class Viewer:
     def __init__(
         self,
         number: int,
-        socket: WebSocket,
+        connection: Connection,
         trainer: Trainer,
         store: ModelStore,
-        settings: Settings,
         metrics: Metrics,
     ) -> None:
         self._number = number
-        self._socket = socket
+        self._connection = connection
         self._trainer = trainer
         self._store = store
-        self._settings = settings
         self._metrics = metrics
         self._inbox: Queue[FromViewer | bytes | Refused] = Queue(INBOX)
         self._learner: Learner | None = None
@@ -142,7 +117,7 @@ class Viewer:
             log.info("viewer %d: %s", self._number, gone)
         except Exception:
             log.exception("viewer %d: the run failed", self._number)
-            await _close(self._socket, FAILED, "the server failed; this is our mistake")
+            await self._connection.close(FAILED, "the server failed; this is our mistake")
         finally:
             for task in (receiving, running):
                 task.cancel()
@@ -152,22 +127,8 @@ class Viewer:
     # ---------------------------------------------------------------- what comes in
 
     async def _receive(self) -> None:
-        most = self._settings.max_message_bytes
         while True:
-            try:
-                async with asyncio.timeout(self._settings.idle_seconds):
-                    event = await self._socket.receive()
-            except TimeoutError:
-                await _close(self._socket, IDLE, "nothing came for a long time; connect again to go on")
-                raise Gone("idle") from None
-            if event["type"] == "websocket.disconnect":
-                raise Gone(f"disconnected with code {event.get('code')}")
-            data: bytes | None = event.get("bytes")
-            text: str | None = event.get("text")
-            if len(data or text or "") > most:
-                await _close(self._socket, TOO_BIG, f"a message has at most {most} bytes")
-                raise Gone("sent too large a message")
-            await self._inbox.put(data if data is not None else _read(text or ""))
+            await self._inbox.put(await self._connection.receive())
 
     async def _run(self) -> None:
         while True:
@@ -271,7 +232,7 @@ class Viewer:
         self._ready.clear()
         recipe, network = learner.recipe, learner.network
         log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, learner.update)
-        await self._tell(
+        await self._connection.tell(
             Opened(
                 recipe=recipe,
                 changes=learner.changes,
@@ -297,7 +258,7 @@ class Viewer:
             change = await self._trainer.change(learner, fields)
         except ValueError as error:
             raise Refused("changes_full", "change", str(error)) from None
-        await self._tell(Changed.model_validate(change.model_dump()))
+        await self._connection.tell(Changed.model_validate(change.model_dump()))
         await self._hand_over(learner)
 
     def _further_changes(self) -> dict[str, object]:
@@ -356,49 +317,26 @@ class Viewer:
             text = encode_updates(self._ready)
             self._ready.clear()
             self._pacing.sent(monotonic())
-            await self._send(self._socket.send_text(text))
+            await self._connection.send_text(text)
 
     async def _tell_finish(self, learner: Learner) -> None:
         self._pacing.pause()
         await self._send_ready()
-        await self._tell(Finished(update=learner.update))
+        await self._connection.tell(Finished(update=learner.update))
 
     async def _tell_divergence(self, diverged: Diverged) -> None:
         self._pacing.pause()
         self._catch_up_to = 0
         await self._send_ready()
         log.info("viewer %d diverged at %d: %s", self._number, diverged.update, diverged.tensor)
-        await self._tell(DivergedAt(update=diverged.update, tensor=diverged.tensor))
-        await self._send(self._socket.send_bytes(diverged.last_good.to_bytes()))
+        await self._connection.tell(DivergedAt(update=diverged.update, tensor=diverged.tensor))
+        await self._connection.send_bytes(diverged.last_good.to_bytes())
 
     async def _tell_refusal(self, refused: Refused) -> None:
         self._metrics.refusals.labels(reason=refused.code).inc()
         log.info("viewer %d refused: %s", self._number, refused.code)
         await self._send_ready()
-        await self._tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+        await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
 
     async def _hand_over(self, learner: Learner) -> None:
-        await self._send(self._socket.send_bytes(await self._trainer.checkpoint(learner)))
-
-    async def _tell(self, message: BaseModel) -> None:
-        await self._send(self._socket.send_text(message.model_dump_json(exclude_none=isinstance(message, Changed))))
-
-    async def _send(self, sending: Awaitable[None]) -> None:
-        try:
-            await asyncio.wait_for(sending, SEND_SECONDS)
-        except TimeoutError:
-            raise Gone(f"read nothing for {SEND_SECONDS:g} s") from None
-        except (RuntimeError, OSError):
-            raise Gone("the connection closed while a message went out") from None
-
-
-def _read(text: str) -> FromViewer | Refused:
-    try:
-        return read_from_viewer.validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]["type"]
-        if first == "union_tag_invalid":
-            return Refused("unknown_type", "type", "type: no such message; docs/protocol.md lists them")
-        if first == "union_tag_not_found":
-            return Refused("missing", "type", "type: Field required")
-        return Refused.of(error, skip=1)
+        await self._connection.send_bytes(await self._trainer.checkpoint(learner))

@@ -1,5 +1,7 @@
 """Every shape on the wire."""
 
+import json
+import sys
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
@@ -333,3 +335,16 @@ def encode_updates(updates: Iterable[Update]) -> str:
     """The text of an `updates` message. Float32 numbers are written in their shortest form that reads back the same."""
     shown = [{name: value for name, value in vars(update).items() if value is not None} for update in updates]
     return orjson.dumps({"type": "updates", "updates": shown}, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def protocol_schema() -> dict[str, Any]:
+    """The JSON schema of all websocket messages, as it is kept in docs/messages.schema.json."""
+    return {
+        "title": "Messages of /ws/train",
+        "viewer": read_from_viewer.json_schema(),
+        "server": to_viewer.json_schema(),
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(protocol_schema(), indent=1, sort_keys=True) + "\n")

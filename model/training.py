@@ -13,13 +13,12 @@ from torch import Tensor, nn
 
 from model.checkpoint import Checkpoint, Run, signal_tensors
 from model.network import Network, State, count_nodes, state_parts
+from model.optimizer import Optimizer
 from model.recipe import MOST_CHANGES, Change, Recipe
 from model.signal import Signal, SignalState, named_bits
 
 View = Literal["hidden", "gradient", "after", "graph"]
 """What an update shows beyond the contract's minimum, on request."""
-
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -96,10 +95,7 @@ class Learner:
         self._changes: list[Change] = []
         self._state: State = torch.zeros(state_parts(recipe.cell), 1, recipe.hidden_size, dtype=dtype)
         self._loss_sum = 0.0
-        self._optimizer_steps = 0
-        self._optimizer = _optimizer(recipe, self.network)
-        self._weights = dict(self.network.named_parameters())
-        self._kept: list[Tensor] = []
+        self._optimizer = Optimizer(recipe, dict(self.network.named_parameters()))
         self._replay(changes)
 
     def _replay(self, changes: Sequence[Change]) -> None:
@@ -144,9 +140,7 @@ class Learner:
 
     def _apply(self, change: Change) -> None:
         self.now = self.now.after(change)
-        # the optimiser stays: a new one would forget Adam's moments
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.now.learning_rate
+        self._optimizer.set_learning_rate(self.now.learning_rate)
 
     def advance(self, views: AbstractSet[View] = frozenset()) -> Update:
         """Draw the next chunk, predict it, and learn from it.
@@ -220,43 +214,13 @@ class Learner:
 
     def _learn(self, loss: Float[Tensor, ""], before: SignalState) -> dict[str, float]:
         """Backward and optimiser; the milliseconds they took."""
-        began = perf_counter()
         self._optimizer.zero_grad()
+        began = perf_counter()
         loss.backward()  # type: ignore[no-untyped-call]
-        backward = perf_counter()
-        learned = self._learned()
-        if len(self._kept) != len(learned):  # the optimiser makes its moments in its first step
-            self._kept = [torch.empty_like(tensor) for tensor in learned]
-        with torch.no_grad():
-            torch._foreach_copy_(self._kept, learned)
-        copied = perf_counter()
-        self._optimizer.step()
-        stepped = perf_counter()
-        if bad := self._first_not_finite():
-            with torch.no_grad():
-                torch._foreach_copy_(learned, self._kept)
-            if self._optimizer_steps == 0:
-                self._optimizer.state.clear()
+        backward = 1e3 * (perf_counter() - began)
+        if bad := self._optimizer.step():
             self._fail(bad, before)
-        self._optimizer_steps += 1
-        return {"backward": 1e3 * (backward - began), "optimizer": 1e3 * (stepped - copied)}
-
-    def _learned(self) -> list[Tensor]:
-        """Every tensor that a step of the optimiser moves."""
-        moments = [value for state in self._optimizer.state.values() for value in state.values()]
-        return [*self._weights.values(), *moments]
-
-    def _first_not_finite(self) -> str | None:
-        """The name of the first gradient or weight that is not finite after a step, or has no finite square."""
-        # one number tells in the common case; it also overflows for numbers that are merely large, so then look
-        norms: Any = torch._foreach_norm([tensor.detach() for tensor in self._learned()])
-        if np.isfinite(sum(norm.item() for norm in norms)):
-            return None
-        for name, weight in self._weights.items():
-            moments = self._optimizer.state.get(weight, {}).values()
-            if not all(torch.isfinite(tensor).all() for tensor in (weight.grad, *moments) if tensor is not None):
-                return f"{name}.grad"
-        return next((name for name, weight in self._weights.items() if not torch.isfinite(weight).all()), None)
+        return {"backward": backward, "optimizer": self._optimizer.milliseconds}
 
     def _fail(self, tensor: str, before: SignalState) -> None:
         self._signal.state = before
@@ -265,11 +229,7 @@ class Learner:
     def checkpoint(self) -> Checkpoint:
         """This run at rest. What it holds is a copy: the learner may go on."""
         assert self._dtype == torch.float32
-        tensors = {name: weight.detach().numpy().copy() for name, weight in self._weights.items()}
-        for name, weight in self._weights.items():
-            for moment in _MOMENTS:
-                if state := self._optimizer.state.get(weight):
-                    tensors[f"optimizer.{name}.{moment}"] = state[moment].numpy().copy()
+        weights = {name: weight.detach().numpy().copy() for name, weight in self.network.named_parameters()}
         signal = self._signal.state
         run = Run(
             recipe=self.recipe,
@@ -278,10 +238,10 @@ class Learner:
             position=signal.position,
             next_stream_id=signal.next_stream_id,
             loss_sum=self._loss_sum,
-            optimizer_steps=self._optimizer_steps,
+            optimizer_steps=self._optimizer.steps,
         )
-        hidden_state = {"hidden_state": self._state.numpy().copy()}
-        return Checkpoint(run, tensors | hidden_state | signal_tensors(signal))
+        state = {"hidden_state": self._state.numpy().copy()}
+        return Checkpoint(run, {**weights, **state, **self._optimizer.tensors(), **signal_tensors(signal)})
 
     @classmethod
     def resume(cls, checkpoint: Checkpoint) -> "Learner":
@@ -298,18 +258,9 @@ class Learner:
         learner._loss_sum = run.loss_sum
         learner._signal.state = checkpoint.signal_state
         learner._state = torch.tensor(checkpoint.tensors["hidden_state"])
-        learner._optimizer_steps = run.optimizer_steps
-        if run.recipe.optimizer == "adam" and run.optimizer_steps:
-            for name, weight in learner._weights.items():
-                state = {key: torch.tensor(checkpoint.tensors[f"optimizer.{name}.{key}"]) for key in _MOMENTS}
-                learner._optimizer.state[weight] = state | {"step": torch.tensor(float(run.optimizer_steps))}
+        learner._optimizer.load(checkpoint.tensors, run.optimizer_steps)
         learner._replay(run.changes)
         return learner
-
-
-def _optimizer(recipe: Recipe, network: Network) -> torch.optim.Optimizer:
-    kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.SGD
-    return kind(network.parameters(), lr=recipe.learning_rate, fused=True)
 
 
 def _rows(prediction: Float[Tensor, "streams time 1"]) -> Float32[np.ndarray, "streams time"]:

@@ -213,9 +213,15 @@ def test_a_weight_that_overflows_is_undone() -> None:
     learner = Learner(Recipe())
     run(learner, 3)
     learner.change({"learning_rate": 1.0})
-    moment = learner._optimizer.state[learner.network.out.bias]["exp_avg"]
-    moment.fill_(3e38)
-    learner._optimizer.state[learner.network.out.bias]["exp_avg_sq"].zero_()
+    moments = learner.checkpoint()
+    learner._optimizer.load(
+        {
+            **moments.tensors,
+            "optimizer.out.bias.exp_avg": np.full(1, 3e38, np.float32),
+            "optimizer.out.bias.exp_avg_sq": np.zeros(1, np.float32),
+        },
+        3,
+    )
     before = learner.checkpoint().to_bytes()
     with pytest.raises(Diverged) as caught:
         learner.advance()

@@ -1,0 +1,90 @@
+"""A viewer's websocket with everything bounded: what comes in is checked, what goes out may not take for ever."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+
+from fastapi import WebSocket
+from pydantic import BaseModel, ValidationError
+
+from app.messages import Changed, FromViewer, read_from_viewer
+from app.refusals import Refused
+
+log = logging.getLogger("unrolled.live")
+
+REFUSED, TOO_BIG, FAILED, FULL, IDLE = 1008, 1009, 1011, 1013, 1001
+"""Close codes; docs/protocol.md says what a viewer does on each."""
+
+SEND_SECONDS = 8.0
+"""How long a viewer may take to make room for a message before it counts as gone."""
+
+CLOSE_SECONDS = 1.0
+
+
+class Gone(Exception):
+    """The viewer is no longer there, or no longer reads."""
+
+
+class Connection:
+    """One open websocket."""
+
+    def __init__(self, socket: WebSocket, max_message_bytes: int, idle_seconds: float) -> None:
+        self._socket = socket
+        self._most = max_message_bytes
+        self._idle_seconds = idle_seconds
+
+    async def receive(self) -> FromViewer | bytes | Refused:
+        """A message, a checkpoint's bytes, or the refusal of a message that is none. Raises Gone."""
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                event = await self._socket.receive()
+        except TimeoutError:
+            await self.close(IDLE, "nothing came for a long time; connect again to go on")
+            raise Gone("idle") from None
+        if event["type"] == "websocket.disconnect":
+            raise Gone(f"disconnected with code {event.get('code')}")
+        data: bytes | None = event.get("bytes")
+        text: str | None = event.get("text")
+        if len(data or text or "") > self._most:
+            await self.close(TOO_BIG, f"a message has at most {self._most} bytes")
+            raise Gone("sent too large a message")
+        return data if data is not None else _read(text or "")
+
+    async def tell(self, message: BaseModel) -> None:
+        """Send a message. Raises Gone."""
+        await self.send_text(message.model_dump_json(exclude_none=isinstance(message, Changed)))
+
+    async def send_text(self, text: str) -> None:
+        """Send a message that is encoded already. Raises Gone."""
+        await self._bounded(self._socket.send_text(text))
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a checkpoint. Raises Gone."""
+        await self._bounded(self._socket.send_bytes(data))
+
+    async def close(self, code: int, reason: str) -> None:
+        # a peer that stopped reading never answers a close: do not wait for it
+        try:
+            await asyncio.wait_for(self._socket.close(code, reason), CLOSE_SECONDS)
+        except (TimeoutError, RuntimeError, OSError):
+            log.debug("closing with %d was not answered", code)
+
+    async def _bounded(self, sending: Awaitable[None]) -> None:
+        try:
+            await asyncio.wait_for(sending, SEND_SECONDS)
+        except TimeoutError:
+            raise Gone(f"read nothing for {SEND_SECONDS:g} s") from None
+        except (RuntimeError, OSError):
+            raise Gone("the connection closed while a message went out") from None
+
+
+def _read(text: str) -> FromViewer | Refused:
+    try:
+        return read_from_viewer.validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]["type"]
+        if first == "union_tag_invalid":
+            return Refused("unknown_type", "type", "type: no such message; docs/protocol.md lists them")
+        if first == "union_tag_not_found":
+            return Refused("missing", "type", "type: Field required")
+        return Refused.of(error, skip=1)
