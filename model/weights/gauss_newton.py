@@ -93,9 +93,7 @@ def free_weights(network: Network) -> list[Tensor]:
     return [*rnn, network.out.weight, network.out.bias]
 
 
-def stream_weight(
-    window: Window, prediction: Float[Tensor, "streams time 1"]
-) -> Float[Tensor, "streams 1 1"]:
+def stream_weight(window: Window, prediction: Float[Tensor, "streams time 1"]) -> Float[Tensor, "streams 1 1"]:
     """Less for streams that are answered worst, as in a Cauchy loss: else a few decide every step."""
     error = (window.weight * (prediction - window.target) ** 2).mean((1, 2), keepdim=True)
     return 1 / (1 + error / HARD)

@@ -65,5 +65,5 @@ def squared_error(
     network: Network, input: Float32[np.ndarray, "streams time"], target: Float[np.ndarray, "streams time"]
 ) -> Float64[np.ndarray, "streams time"]:
     predictions, _ = predict(network, list(input), [None] * len(input))
-    error: Float64[np.ndarray, "streams time"] = np.stack(predictions) - target
+    error: Float64[np.ndarray, "streams time"] = np.stack(predictions).astype(np.float64) - target
     return error**2
