@@ -238,7 +238,9 @@ def _forged(state, numbers):
     return base64.urlsafe_b64encode(data).decode()
 
 
-@pytest.mark.parametrize("numbers", [[], [0.0] * 31, [0.0] * 33, [math.nan] * 32, [math.inf] + [0.0] * 31, [1e300] * 32])
+@pytest.mark.parametrize(
+    "numbers", [[], [0.0] * 31, [0.0] * 33, [math.nan] * 32, [math.inf] + [0.0] * 31, [1e300] * 32]
+)
 def test_a_state_of_another_shape_or_not_finite_is_refused(client, numbers):
     state = _forged(predict(client, sequence=SINE)["state"], numbers)
     refusal(client.post("/predict", json={"sequence": [1], "state": state}), "bad_state", "state")
