@@ -30,7 +30,6 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(
         MIB, ge=1024, le=64 * MIB, description="bytes in one websocket message from a viewer"
     )
-    max_changes: int = Field(1000, ge=1, le=1000, description="live changes that one run may collect")
     idle_seconds: float = Field(
         600, gt=0, le=86_400, description="seconds after which a viewer that sends nothing at all is let go"
     )
