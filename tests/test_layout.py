@@ -57,6 +57,12 @@ def test_every_file_that_the_readme_links_or_maps_exists() -> None:
     assert missing == []
 
 
+def test_the_map_has_every_module() -> None:
+    mapped = README.split("## Map")[1]
+    modules = [path for folder in ("app", "model") for path in (ROOT / folder).glob("[!_]*.py")]
+    assert [path.name for path in modules if path.name not in mapped] == []
+
+
 def test_the_readme_names_every_setting_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(UNROLLED_\w+)` \| (.*?) \|", README, re.M))
     assert list(rows) == [f"UNROLLED_{name.upper()}" for name in Settings.model_fields]
