@@ -223,9 +223,13 @@ class SetLive(LiveFields):
 
     type: Literal["change"]
 
+    def fields(self) -> dict[str, Any]:
+        """What it sets, by field name."""
+        return self.model_dump(exclude={"type"}, exclude_none=True)
+
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if self.model_fields_set == {"type"}:
+        if not self.fields():
             raise PydanticCustomError("missing", "Input should set at least one live field of the recipe")
         return self
 
@@ -248,7 +252,7 @@ class NetworkSummary(BaseModel):
     text: str = Field(description="what `print` shows of it")
 
 
-class Floors(BaseModel):
+class FloorsShown(BaseModel):
     """Mean losses that a network cannot beat; null where no such bound is known."""
 
     memoryless: float | None = Field(description="without any memory")
@@ -265,7 +269,7 @@ class Opened(BaseModel):
     update: int = Field(description="updates made so far: 0, or the checkpoint's")
     window: int = Field(description="updates that the server may be ahead of `seen`")
     network: NetworkSummary
-    floors: Floors
+    floors: FloorsShown
     versions: dict[str, str]
 
 

@@ -1,0 +1,71 @@
+"""Playback: a run as its viewer plays it."""
+
+from time import monotonic
+
+from app.messages import Finished, Open
+from app.pacing import Pacing
+from app.trainer import Trainer
+from model.training import Diverged, Learner, Update
+
+
+class Playback:
+    """A learner, the leave that its viewer gives it to go on, and the updates that are ready to be sent.
+
+    Updates up to `after` have been seen by the viewer already, on another connection: they are made at full
+    speed, since the numbers of all later ones rest on them, but not sent again.
+    """
+
+    def __init__(self, learner: Learner, asked: Open, after: int) -> None:
+        self.learner = learner
+        self.pacing = Pacing(asked.pace, asked.play, after, monotonic())
+        self._views = asked.views
+        self._after = after
+        self._ready: list[Update] = []
+
+    def seen(self, update: int) -> None:
+        """The viewer has drawn everything up to this update; more than was made counts as all that was."""
+        self.pacing.seen = max(self.pacing.seen, min(update, self.learner.update))
+
+    @property
+    def _catching_up(self) -> bool:
+        return self.learner.update < self._after
+
+    def wait(self) -> float | None:
+        """Seconds until there is something to make or to send; None if only a message can bring it."""
+        if self._catching_up:
+            return 0.0
+        now = monotonic()
+        waits = [self.pacing.until_update(self.learner.update, now)]
+        if self._ready:
+            waits.append(self.pacing.until_message(now))
+        return min((wait for wait in waits if wait is not None), default=None)
+
+    async def advance(self, trainer: Trainer) -> Finished | Diverged | None:
+        """Take one turn at training if one is due. Returns how the run stopped, if it did: then it is paused."""
+        learner, pacing = self.learner, self.pacing
+        if self._catching_up:
+            turn = await trainer.advance(learner, self._after - learner.update, frozenset())
+            finished = False
+        elif most := pacing.allowance(learner.update, monotonic()):
+            turn = await trainer.advance(learner, most, self._views, learner.recipe.stop_after)
+            pacing.made(len(turn.updates), monotonic())
+            self._ready.extend(turn.updates)
+            finished = bool(turn.updates) and learner.done
+        else:
+            return None
+        if turn.diverged or finished:
+            pacing.pause()
+            self._after = learner.update
+        return turn.diverged or (Finished(update=learner.update) if finished else None)
+
+    def take_due(self) -> list[Update]:
+        """The updates that may be sent by now."""
+        return self.take_all() if self.pacing.until_message(monotonic()) == 0 else []
+
+    def take_all(self) -> list[Update]:
+        """The updates that are ready, due or not: before any other message goes out."""
+        if not self._ready:
+            return []
+        ready, self._ready = self._ready, []
+        self.pacing.sent(monotonic())
+        return ready

@@ -1,0 +1,267 @@
+"""Viewer: one open websocket, from its first `open` until it goes."""
+
+import asyncio
+import logging
+from asyncio import Queue, QueueEmpty
+from dataclasses import asdict
+from time import monotonic
+
+from pydantic import ValidationError
+
+from app.connection import FAILED, Connection, Gone
+from app.messages import (
+    MAX_AFTER,
+    Changed,
+    DivergedAt,
+    Finished,
+    FloorsShown,
+    FromViewer,
+    NetworkSummary,
+    Open,
+    Opened,
+    Pause,
+    Play,
+    Seen,
+    SetLive,
+    SetPace,
+    Step,
+    Trouble,
+    encode_updates,
+)
+from app.metrics import Metrics
+from app.models import ModelStore
+from app.playback import Playback
+from app.refusals import Refused
+from app.trainer import Trainer
+from model.checkpoint import Checkpoint, CheckpointError, versions
+from model.floors import floors
+from model.recipe import Recipe
+from model.training import Learner, Update
+
+log = logging.getLogger("unrolled.live")
+
+INBOX = 64
+"""Messages that wait while the run is busy; a viewer that sends more waits too."""
+
+
+class Viewer:
+    """One open websocket and its run.
+
+    Two tasks share it: one always receives, so that a disconnect is seen at once; the other does all else, in
+    order: it answers what came and makes updates while there is leave to.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        connection: Connection,
+        trainer: Trainer,
+        store: ModelStore,
+        metrics: Metrics,
+    ) -> None:
+        self._number = number
+        self._connection = connection
+        self._trainer = trainer
+        self._store = store
+        self._metrics = metrics
+        self._inbox: Queue[FromViewer | bytes | Refused] = Queue(INBOX)
+        self._playback: Playback | None = None
+        self._announced: Open | None = None
+
+    async def serve(self) -> None:
+        """Serve the viewer until it goes."""
+        log.info("viewer %d came", self._number)
+        receiving = asyncio.create_task(self._receive(), name=f"viewer-{self._number}-receives")
+        running = asyncio.create_task(self._run(), name=f"viewer-{self._number}-runs")
+        try:
+            done, _ = await asyncio.wait({receiving, running}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except Gone as gone:
+            log.info("viewer %d: %s", self._number, gone)
+        except Exception:
+            log.exception("viewer %d: the run failed", self._number)
+            await self._connection.close(FAILED, "the server failed; this is our mistake")
+        finally:
+            for task in (receiving, running):
+                task.cancel()
+            await asyncio.gather(receiving, running, return_exceptions=True)
+            log.info("viewer %d went", self._number)
+
+    # ---------------------------------------------------------------- what comes in
+
+    async def _receive(self) -> None:
+        while True:
+            await self._inbox.put(await self._connection.receive())
+
+    async def _run(self) -> None:
+        while True:
+            message = await self._next_message()
+            if message is None:
+                assert self._playback is not None
+                await self._advance(self._playback)
+            else:
+                try:
+                    await self._answer(message)
+                except Refused as refused:
+                    await self._tell_refusal(refused)
+
+    async def _next_message(self) -> FromViewer | bytes | Refused | None:
+        """What came, or None when it is time to make or send updates."""
+        try:
+            return self._inbox.get_nowait()
+        except QueueEmpty:
+            wait = self._playback.wait() if self._playback else None
+        if wait == 0:
+            return None
+        try:
+            async with asyncio.timeout(wait):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    async def _answer(self, message: FromViewer | bytes | Refused) -> None:
+        if isinstance(message, Refused):
+            raise message
+        if isinstance(message, bytes):
+            return await self._resume(message)
+        if self._announced is not None:
+            self._announced = None
+            raise Refused("checkpoint_expected", "", "after `open` with `resume` one binary frame must come")
+        if isinstance(message, Open):
+            return await self._open(message)
+        if self._playback is None:
+            raise Refused("not_open", "type", f"the first message must be `open`, not {message.type!r}")
+        return await self._control(self._playback, message)
+
+    async def _control(self, playback: Playback, message: Seen | Play | Pause | Step | SetPace | SetLive) -> None:
+        match message:
+            case Seen():
+                playback.seen(message.update)
+            case Play():
+                playback.pacing.playing = True
+            case Pause():
+                playback.pacing.pause()
+            case Step():
+                playback.pacing.step()
+            case SetPace():
+                playback.pacing.set_pace(message.pace, monotonic())
+            case SetLive():
+                await self._change(playback, message)
+
+    # ---------------------------------------------------------------- the run
+
+    async def _open(self, asked: Open) -> None:
+        if asked.resume:
+            self._announced = asked
+            return
+        weights = await self._weights(asked.recipe)
+        try:
+            learner = await self._trainer.begin(asked.recipe, weights, asked.changes)
+        except ValidationError as error:
+            raise Refused.of(error) from None
+        except ValueError as error:
+            raise Refused("conflict", "changes", f"changes: {error}") from None
+        await self._start(learner, asked, after=0)
+
+    async def _weights(self, recipe: Recipe) -> Checkpoint | None:
+        if recipe.weights == "random":
+            return None
+        data = await asyncio.to_thread(self._store.read, recipe.weights, "recipe.weights")
+        weights = Checkpoint.from_bytes(data)
+        has, wants = weights.recipe, recipe
+        if (has.cell, has.hidden_size) != (wants.cell, wants.hidden_size):
+            detail = (
+                f"model {wants.weights} is {has.cell} with hidden_size {has.hidden_size}, "
+                f"not {wants.cell} with {wants.hidden_size}"
+            )
+            raise Refused("conflict", "recipe.weights, recipe.cell, recipe.hidden_size", detail)
+        return weights
+
+    async def _resume(self, data: bytes) -> None:
+        asked, self._announced = self._announced, None
+        if asked is None:
+            raise Refused("checkpoint_unexpected", "", "a binary frame follows only an `open` with `resume`")
+        try:
+            learner = await self._trainer.resume(data)
+        except (CheckpointError, ValueError) as error:
+            raise Refused("bad_checkpoint", "checkpoint", f"checkpoint: {error}") from None
+        after = learner.update if asked.after is None else asked.after
+        if not learner.update <= after <= learner.update + MAX_AFTER:
+            bounds = f"from {learner.update}, the checkpoint's update, to {learner.update + MAX_AFTER}"
+            raise Refused("out_of_range", "after", f"after: Input should be {bounds}, not {after}")
+        await self._start(learner, asked, after)
+
+    async def _start(self, learner: Learner, asked: Open, after: int) -> None:
+        self._playback = Playback(learner, asked, after)
+        recipe, network = learner.recipe, learner.network
+        log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, learner.update)
+        await self._connection.tell(
+            Opened(
+                recipe=recipe,
+                changes=learner.changes,
+                update=learner.update,
+                window=self._playback.pacing.window,
+                network=NetworkSummary(
+                    cell=recipe.cell,
+                    hidden_size=recipe.hidden_size,
+                    parameters=network.parameter_count(),
+                    text=str(network),
+                ),
+                floors=FloorsShown(**asdict(floors(recipe))),
+                versions=versions(),
+            )
+        )
+        await self._hand_over(learner)
+
+    async def _change(self, playback: Playback, message: SetLive) -> None:
+        fields = message.fields() | self._further_changes(playback)
+        await self._send(playback.take_all())
+        try:
+            change = await self._trainer.change(playback.learner, fields)
+        except ValueError as error:
+            raise Refused("changes_full", "change", str(error)) from None
+        await self._connection.tell(Changed.model_validate(change.model_dump()))
+        await self._hand_over(playback.learner)
+
+    def _further_changes(self, playback: Playback) -> dict[str, object]:
+        """Changes that wait right behind this one, as from a slider: they count as one."""
+        further: dict[str, object] = {}
+        waiting = []
+        while not self._inbox.empty():
+            waiting.append(self._inbox.get_nowait())
+        while waiting and isinstance(waiting[0], SetLive | Seen):
+            message = waiting.pop(0)
+            if isinstance(message, SetLive):
+                further |= message.fields()
+            elif isinstance(message, Seen):
+                playback.seen(message.update)
+        for message in waiting:
+            self._inbox.put_nowait(message)
+        return further
+
+    async def _advance(self, playback: Playback) -> None:
+        stopped = await playback.advance(self._trainer)
+        await self._send(playback.take_all() if stopped else playback.take_due())
+        if isinstance(stopped, Finished):
+            await self._connection.tell(stopped)
+        elif stopped is not None:
+            log.info("viewer %d diverged at %d: %s", self._number, stopped.update, stopped.tensor)
+            await self._connection.tell(DivergedAt(update=stopped.update, tensor=stopped.tensor))
+            await self._connection.send_bytes(stopped.last_good.to_bytes())
+
+    # ---------------------------------------------------------------- what goes out
+
+    async def _send(self, updates: list[Update]) -> None:
+        if updates:
+            await self._connection.send_text(encode_updates(updates))
+
+    async def _tell_refusal(self, refused: Refused) -> None:
+        self._metrics.refusals.labels(reason=refused.code).inc()
+        log.info("viewer %d refused: %s", self._number, refused.code)
+        if self._playback is not None:
+            await self._send(self._playback.take_all())
+        await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+
+    async def _hand_over(self, learner: Learner) -> None:
+        await self._connection.send_bytes(await self._trainer.checkpoint(learner))
