@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from app import live, ops, predict
 from app.metrics import Metrics
@@ -48,11 +49,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         gc.collect()
         gc.freeze()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Unrolled",
         summary="A recurrent network learns cos from sin, live.",
         version=importlib.metadata.version("unrolled"),
         lifespan=lifespan,
+        redoc_url=None,
     )
     install(app, metrics)
     app.add_middleware(SecurityHeaders)

@@ -33,8 +33,8 @@ _SECURITY = {
     b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-# Swagger's page at /docs loads its script and style from elsewhere and starts them inline
-_UNCONFINED = frozenset({"/docs", "/redoc"})
+# Swagger's page at /docs starts itself by a script inside it
+_DOCS_POLICY = _POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
 
 
 class Page:
@@ -100,9 +100,9 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        headers = list(_SECURITY.items())
-        if scope["path"].removeprefix(scope.get("root_path", "")) not in _UNCONFINED:
-            headers.append((b"content-security-policy", _POLICY.encode()))
+        is_docs = scope["path"].removeprefix(scope.get("root_path", "")) == "/docs"
+        policy = _DOCS_POLICY if is_docs else _POLICY
+        headers = [*_SECURITY.items(), (b"content-security-policy", policy.encode())]
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
