@@ -89,15 +89,14 @@ export class BesideCharts {
   }
 }
 
-/** @returns {Promise<any>} Plotly, or a rejection when its file does not come */
+/** @returns {Promise<any>} Plotly, or a rejection when its file does not come or does not run */
 export function plotlyLoaded() {
-  const script = document.getElementById("plotly");
   if (window.Plotly) return Promise.resolve(window.Plotly);
   return new Promise((resolve, reject) => {
-    script.addEventListener("load", () => resolve(window.Plotly));
-    script.addEventListener("error", () => reject(new Error("Plotly did not load")));
-    window.addEventListener("load", () =>
-      window.Plotly ? resolve(window.Plotly) : reject(new Error("Plotly did not load")),
-    );
+    const settle = () => (window.Plotly ? resolve(window.Plotly) : reject(new Error("Plotly did not load")));
+    const script = document.getElementById("plotly");
+    script.addEventListener("load", settle);
+    script.addEventListener("error", settle);
+    window.addEventListener("load", settle); // the script may have failed before this module ran
   });
 }

@@ -46,7 +46,7 @@ export class Controls {
       const live = property.applies === "live";
       const described = name === "weights" ? { ...property, choices: models.map(({ id }) => id) } : property;
       const field = buildField(name, described, this.#words, {
-        input: (value) => live && change({ [name]: value }),
+        input: (value) => live && this.#changes(name, value, change),
         change: (value) => this.#settled(name, value, live, property, change),
       });
       this.#fields.set(name, field);
@@ -116,11 +116,16 @@ export class Controls {
       return;
     }
     field.complain("");
-    if (live) change({ [name]: value });
+    if (live) this.#changes(name, value, change);
     else if (this.#asked) {
       this.#asked = this.#fitting({ ...this.#asked, [name]: value }, name);
       this.#on.restart(this.#asked);
     }
+  }
+
+  #changes(name, value, change) {
+    if (this.#asked) this.#asked = { ...this.#asked, [name]: value };
+    change({ [name]: value });
   }
 
   /** The other fields that must follow a new value of `name`. */

@@ -46,7 +46,7 @@ export class Loss {
       dragmode: false,
       uirevision: 0,
       xaxis: axis(palette, { range: [0, rightEdge(points)], showgrid: false, tickformat: ",d", nticks: 6 }),
-      yaxis: axis(palette, { type: "log", range: decades(points), dtick: 1, tickformat: "~g" }),
+      yaxis: axis(palette, { type: "log", ...powers(decades(points)) }),
     });
   }
 }
@@ -57,6 +57,18 @@ function rightEdge(points) {
   let edge = 60;
   while (edge < newest) edge *= 2;
   return edge;
+}
+
+/** @returns the range and a label for each power of ten in it; every second one where there are many */
+function powers([low, high]) {
+  const apart = high - low > 5 ? 2 : 1;
+  const exponents = [];
+  for (let exponent = Math.floor(high); exponent >= low; exponent -= apart) exponents.push(exponent);
+  return {
+    range: [low, high],
+    tickvals: exponents.map((exponent) => 10 ** exponent),
+    ticktext: exponents.map((exponent) => (exponent < -3 ? `1e−${-exponent}` : String(10 ** exponent))),
+  };
 }
 
 function decades(points) {

@@ -27,6 +27,7 @@ export class Transport {
   #live;
   #words;
   #at;
+  #pointed = null;
 
   /**
    * @param {import("./store.js").Store} store
@@ -59,6 +60,10 @@ export class Transport {
       tell(pace);
     });
     document.addEventListener("keydown", (event) => this.#key(event));
+    document.addEventListener("pointerdown", ({ target }) => (this.#pointed = target.closest("button, summary, a")));
+    document.addEventListener("focusin", ({ target }) => {
+      if (target !== this.#pointed) this.#pointed = null;
+    });
   }
 
   toggle() {
@@ -116,7 +121,8 @@ export class Transport {
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (target.closest("input, textarea, select, [contenteditable]")) return;
-    const onButton = target.closest("button, summary, a");
+    const button = target.closest("button, summary, a");
+    const onButton = button && button !== this.#pointed; // one that was clicked has focus, but was not walked to
     const keys = {
       " ": () => !onButton && this.toggle(),
       ArrowRight: () => this.step(),

@@ -1,0 +1,576 @@
+"""The page in Chromium, against a real server: what a visitor sees and does."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    WebSocket,
+    WebSocketRoute,
+    expect,
+    sync_playwright,
+)
+
+STATIC = Path(__file__).parent.parent / "static"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESK = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+SECONDS = 30
+"""Long enough for a busy machine; what is waited for mostly comes within one."""
+
+expect.set_options(timeout=SECONDS * 1000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """One visitor's page, with what went over its sockets and whatever went wrong."""
+
+    def __init__(self, context: BrowserContext, url: str, charts: bool = True) -> None:
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(SECONDS * 1000)
+        self.troubles: list[str] = []
+        self.sent: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.troubles.append(f"failed: {request.url}"))
+        self.page.on("websocket", self._listen)
+        if not charts:
+            self.page.route("**/assets/plotly*", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        self.page.goto(url)
+
+    def _console(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.troubles.append(message.text)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda frame: isinstance(frame, str) and self.sent.append(json.loads(frame)))
+        socket.on("framereceived", lambda frame: isinstance(frame, str) and self.received.append(json.loads(frame)))
+
+    def at(self, test_id: str) -> Locator:
+        return self.page.get_by_test_id(test_id)
+
+    @property
+    def update(self) -> int:
+        """The newest update drawn."""
+        return int(self.page.locator("body").get_attribute("data-update") or 0)
+
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+        """Look again and again, as the page's policy forbids Playwright's own wait_for_function."""
+        for _ in range(int(seconds * 25)):
+            if holds():
+                return
+            self.page.wait_for_timeout(40)
+        raise AssertionError(f"not within {seconds} s: {what}")
+
+    def draws(self, update: int) -> None:
+        self.until(lambda: self.update >= update, f"update {update} drawn, at {self.update}")
+
+    def pauses(self) -> int:
+        """Press pause; the update that the page then rests at."""
+        self.at("play").click()
+        expect(self.at("status")).to_have_text("paused")
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        return self.update
+
+    def trace(self, name: str, chart: str = "wave") -> dict[str, Any]:
+        script = "([chart, name]) => { const {x, y} = document.getElementById(chart).data.find(t => t.uid === name); "
+        return self.page.evaluate(script + "return {x, y} }", [chart, name])
+
+    def opened(self) -> list[dict[str, Any]]:
+        return [message for message in self.received if message["type"] == "opened"]
+
+    def updates(self) -> list[dict[str, Any]]:
+        return [update for message in self.received if message["type"] == "updates" for update in message["updates"]]
+
+    def choose(self, name: str, value: object) -> None:
+        """Type a value into a number field of the recipe."""
+        field = self.page.locator(f"#recipe-{name}")
+        field.fill(str(value))
+        field.press("Tab")
+
+
+Visits = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(browser: Browser, server_url: str) -> Iterator[Visits]:
+    """Opens the page as a visitor would; at the end nothing may have gone wrong in any console.
+
+    Without `charts` Plotly's file comes empty, which spares a second of CPU: the page goes on with its numbers.
+    """
+    contexts: list[BrowserContext] = []
+    opened: list[Visit] = []
+
+    def visit(url: str = server_url + "/", charts: bool = True, **options: Any) -> Visit:
+        context = browser.new_context(**({"viewport": DESK, "locale": "en-US"} | options))
+        contexts.append(context)
+        opened.append(Visit(context, url, charts))
+        return opened[-1]
+
+    yield visit
+    troubles = [trouble for each in opened for trouble in each.troubles]
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+# ---------------------------------------------------------------- the run
+
+
+def test_it_learns_without_a_click(visit: Visits) -> None:
+    page = visit()
+    page.draws(2)
+    before = page.trace("prediction")
+    page.until(lambda: page.trace("prediction") != before, "the curve moves")
+    page.until(lambda: float(page.at("loss").inner_text() or 1) < 0.1, "the loss falls under 0.1")
+    page.until(lambda: len(page.trace("mean", "loss-chart")["y"]) > 5, "the loss is drawn")
+    expect(page.at("status")).to_have_text("live")
+    expect(page.at("network-text")).to_contain_text("Linear(in_features=32")
+    expect(page.at("lengths")).to_have_text(re.compile(r"^((10|20|30) ?)+$"))
+    acknowledged = [message["update"] for message in page.sent if message["type"] == "seen"]
+    assert acknowledged == sorted(set(acknowledged))
+
+
+def test_pause_rests_and_step_makes_one_update(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(3)
+    resting = page.pauses()
+    page.at("step").click()
+    page.draws(resting + 1)
+    expect(page.at("update")).to_have_text(f"000,{resting + 1:03}")
+    assert page.update == resting + 1
+    page.page.keyboard.press("ArrowRight")
+    page.draws(resting + 2)
+    page.page.locator("body").press("Space")
+    expect(page.at("status")).to_have_text("live")
+    page.draws(resting + 5)
+
+
+def test_reset_shows_the_same_numbers_and_a_new_seed_others(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(3)
+    page.at("reset").click()
+    page.until(lambda: len(page.opened()) == 2, "a second run")
+    page.draws(3)
+    page.page.locator("body").press("d")
+    page.until(lambda: len(page.opened()) == 3, "a third run")
+    page.draws(3)
+    first, again, other = [update for update in page.updates() if update["update"] == 1]
+    for update in (first, again, other):
+        del update["milliseconds"]
+    assert first == again
+    assert first["prediction"] != other["prediction"]
+    assert page.opened()[2]["recipe"]["seed"] != page.opened()[1]["recipe"]["seed"]
+
+
+def test_pace_is_set_by_slider_and_keys(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    page.at("pace").fill("0")
+    expect(page.page.locator("#pace-value")).to_have_text("0.2/s")
+    page.at("pace").fill("100")
+    expect(page.page.locator("#pace-value")).to_have_text("max")
+    page.until(lambda: page.sent[-1]["type"] == "seen" or page.sent[-1].get("pace") == "max", "the server hears it")
+    page.at("pace").blur()
+    page.page.locator("body").press("[")
+    expect(page.page.locator("#pace-value")).to_have_text(re.compile(r"^\d\d/s$"))
+    asked = [message["pace"] for message in page.sent if message["type"] == "pace"]
+    assert asked[0] == 0.2
+    assert "max" in asked
+
+
+def test_keys_do_nothing_while_typing(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    page.at("source-paste").check(force=True)
+    page.at("numbers").press_sequentially("r d ")
+    assert len(page.opened()) == 1
+
+
+# ---------------------------------------------------------------- the recipe
+
+
+def test_a_live_field_changes_the_run_as_it_goes(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(2)
+    page.choose("learning_rate", 0.005)
+    page.until(lambda: any(message["type"] == "changed" for message in page.received), "the change is taken")
+    changed = next(message for message in page.received if message["type"] == "changed")
+    assert changed["learning_rate"] == 0.005
+    assert changed["after_update"] >= 2
+    page.draws(changed["after_update"] + 2)
+    assert len(page.opened()) == 1
+    page.page.locator("#recipe-carry_state").uncheck()
+    page.until(lambda: any(message.get("carry_state") is False for message in page.received), "no state is carried")
+
+
+def test_a_restart_field_opens_a_new_run(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(2)
+    page.page.locator("[data-field=cell] input[value=gru]").check(force=True)
+    expect(page.at("network-text")).to_contain_text("GRU(")
+    page.choose("shortest", 5)
+    page.until(lambda: page.opened()[-1]["recipe"]["longest"] == 5, "the longest follows the shortest")
+    page.draws(2)
+    expect(page.at("lengths")).to_have_text(re.compile("^(50 ?)+$"))
+
+
+def test_a_recipe_out_of_bounds_is_refused_at_its_field(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    page.choose("longest", 9)
+    expect(page.page.locator("#wrong-longest")).to_have_text("From 1 to 6.")
+    page.choose("longest", 6)
+    expect(page.page.locator("#wrong-longest")).to_be_hidden()
+    page.choose("samples", 40)
+    expect(page.page.locator(".wrong:visible")).to_contain_text("120")
+    going_on = page.update
+    page.draws(going_on + 1)
+
+
+def test_every_preset_runs(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    page.at("pace").fill("100")
+    buttons = page.page.locator("[data-preset]")
+    names = [button.get_attribute("data-preset") for button in buttons.all()]
+    assert names == ["endless", "static", "dynamic", "no_memory", "gru", "lstm", "streams", "pretrained"]
+    for name in names[1:] + names[:1]:
+        runs = len(page.opened())
+        page.page.locator(f"[data-preset={name}]").click()
+        page.until(lambda runs=runs: len(page.opened()) == runs + 1, f"{name} opens")  # type: ignore[misc]
+        expect(page.page.locator(f"[data-preset={name}]")).to_have_attribute("aria-pressed", "true")
+        page.draws(4)
+    recipes = {name: opened["recipe"] for name, opened in zip(names[1:], page.opened()[1:], strict=False)}
+    assert recipes["static"]["longest"] == 1
+    assert recipes["dynamic"]["stop_after"] == 60
+    assert recipes["pretrained"]["weights"] == "sine"
+
+
+def test_a_finished_run_offers_to_go_on(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    page.choose("stop_after", 6)
+    expect(page.at("notice")).to_contain_text("6 updates done")
+    expect(page.at("status")).to_have_text("finished")
+    page.at("notice").get_by_role("button").click()
+    page.draws(9)
+    expect(page.at("notice")).to_be_hidden()
+
+
+def test_a_diverged_run_says_so_and_resets(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    page.at("pace").fill("100")
+    page.choose("learning_rate", 1)
+    page.page.locator("[data-field=optimizer] input[value=sgd]").check(force=True)
+    expect(page.at("status")).to_have_text("diverged")
+    expect(page.at("notice")).to_contain_text("Lower the learning rate")
+    page.page.locator("#recipe-learning_rate").fill("0.01")
+    runs = len(page.opened())
+    page.at("notice").get_by_role("button").click()
+    page.until(lambda: len(page.opened()) > runs, "a new run")
+
+
+# ---------------------------------------------------------------- the wave
+
+
+def test_panning_stops_following_until_jump_to_live(visit: Visits) -> None:
+    page = visit()
+    page.draws(12)
+    traces = page.page.evaluate("() => document.getElementById('wave').data.length")
+    box = page.page.locator("#wave .nsewdrag").first.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.page.mouse.move(*middle)
+    page.page.mouse.down()
+    page.page.mouse.move(middle[0] + 120, middle[1], steps=5)
+    page.page.mouse.up()
+    expect(page.at("jump")).to_be_visible()
+    where = "() => document.getElementById('wave').layout.xaxis.range"
+    held = page.page.evaluate(where)
+    page.draws(page.update + 4)
+    assert page.page.evaluate(where) == held
+    page.at("jump").click()
+    expect(page.at("jump")).to_be_hidden()
+    page.until(lambda: page.page.evaluate(where) != held, "the wave follows again")
+    page.at("show-input").uncheck()
+    page.draws(page.update + 4)
+    assert page.page.evaluate("() => document.getElementById('wave').data.length") == traces
+    assert len(page.trace("prediction")["x"]) <= 2100
+
+
+def test_a_tab_that_draws_nothing_acknowledges_nothing(visit: Visits) -> None:
+    page = visit()
+    page.draws(3)
+    page.page.evaluate("() => { window.requestAnimationFrame = () => 0 }")  # what a hidden tab's browser does
+    newest = lambda: page.updates()[-1]["update"]  # noqa: E731
+    window = page.opened()[0]["window"]
+    page.until(lambda: newest() >= page.update + window, "the server stops a window ahead")
+    assert newest() - [message for message in page.sent if message["type"] == "seen"][-1]["update"] <= window
+
+
+# ---------------------------------------------------------------- predict
+
+
+def test_a_prediction_is_drawn_and_its_curl_says_the_same(visit: Visits) -> None:
+    page = visit(permissions=["clipboard-read", "clipboard-write"])
+    page.at("carry").check()
+    page.at("predict-go").click()
+    expect(page.at("predict-mse")).to_contain_text("mean squared error")
+    drawn = page.trace("prediction", "predict-chart")["y"]
+    assert len(drawn) == 60
+    page.at("copy").click()
+    expect(page.at("copy")).to_have_text("Copied")
+    copied = page.page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == page.at("curl").inner_text()
+    body = json.loads(shlex.split(copied)[-1])
+    assert httpx.post(shlex.split(copied)[2], json=body).json()["prediction"] == drawn
+    expect(page.page.locator("#carry-caption")).to_contain_text("goes on")
+    page.at("source-paste").check(force=True)
+    page.at("predict-go").click()
+    page.until(lambda: len(page.trace("prediction", "predict-chart")["y"]) == 11, "the pasted numbers' answer")
+    assert "state" in json.loads(shlex.split(page.at("curl").inner_text())[-1])
+    page.at("numbers").fill("0.1, nonsense")
+    expect(page.at("predict-error")).to_have_text("“nonsense” is not a number.")
+    expect(page.at("predict-go")).to_be_disabled()
+
+
+# ---------------------------------------------------------------- for everyone
+
+
+def test_it_fits_and_reads_on_desk_and_phone_in_both_themes_and_languages(visit: Visits) -> None:
+    page = visit()
+    page.draws(2)
+    expect(page.page.locator("#recipe-form .field")).to_have_count(16)
+    for size, theme, language in [
+        (DESK, "light", "zh"),
+        (DESK, "dark", "en"),
+        (PHONE, "dark", "zh"),
+        (PHONE, "light", "en"),
+    ]:
+        page.page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        page.page.locator(f"[data-language={language}]").click()
+        expect(page.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
+        page.draws(page.update + 2)
+        assert page.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+        chart = page.page.locator("#wave .main-svg").first.bounding_box()
+        assert chart is not None
+        assert chart["width"] <= size["width"]
+        for text in ("body", ".tagline", "#preset-caption", "#status", ".key.target", ".key.prediction"):
+            assert contrast(page, text) >= 4.5, (text, theme)
+        assert page.page.locator("#recipe").evaluate("recipe => recipe.open") is (size is DESK)
+    for target in page.page.locator("#transport button, #presets button, .masthead-tools > *").all():
+        box = target.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
+    bar = page.page.locator("#transport").bounding_box()
+    assert bar is not None
+    assert round(bar["y"] + bar["height"]) == PHONE["height"]
+
+
+def test_a_chinese_browser_is_greeted_in_chinese(visit: Visits) -> None:
+    page = visit(charts=False, locale="zh-CN")
+    expect(page.at("status")).to_have_text("实时")
+
+
+def contrast(page: Visit, selector: str) -> float:
+    """WCAG contrast of an element's text against the page's ground."""
+
+    def luminance(colour: str) -> float:
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+            for c in (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
+        ]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    text = luminance(page.page.locator(selector).first.evaluate("e => getComputedStyle(e).color"))
+    ground = luminance(page.page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor"))
+    return (max(text, ground) + 0.05) / (min(text, ground) + 0.05)
+
+
+def test_language_and_theme_are_switched_and_remembered(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    page.page.locator("[data-language=zh]").click()
+    expect(page.at("status")).to_have_text("实时")
+    expect(page.page.locator("#label-learning_rate")).to_have_text("学习率")
+    ground = "() => getComputedStyle(document.body).backgroundColor"
+    light = page.page.evaluate(ground)
+    page.at("theme").click()
+    assert page.page.evaluate(ground) != light
+    page.page.reload()
+    page.draws(1)
+    expect(page.at("status")).to_have_text("实时")
+    assert page.page.evaluate(ground) != light
+
+
+def test_both_languages_say_everything() -> None:
+    tables = {name: json.loads((STATIC / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
+    assert list(tables["en"]) == list(tables["zh"])
+    holes = {name: {key: re.findall(r"{\w+}", text) for key, text in table.items()} for name, table in tables.items()}
+    assert {key: sorted(found) for key, found in holes["en"].items()} == {
+        key: sorted(found) for key, found in holes["zh"].items()
+    }
+    page = (STATIC / "index.html").read_text("utf-8")
+    assert set(re.findall(r'data-say(?:-label)?="([^"]+)"', page)) <= set(tables["en"])
+
+
+def test_every_field_of_the_recipe_has_words(server_url: str) -> None:
+    schema = httpx.get(server_url + "/recipe/schema").json()["properties"]
+    words = json.loads((STATIC / "i18n" / "en.json").read_text("utf-8"))
+    for name, field in schema.items():
+        assert words[f"recipe.{name}"] == field["title"]
+        assert words[f"recipe.{name}.help"] == field["description"]
+        assert not field["unit"] or f"unit.{field['unit']}" in words
+
+
+# ---------------------------------------------------------------- the socket's fate
+
+
+def test_after_a_restart_of_the_server_the_run_goes_on(browser: Browser, start_server: Callable[..., Any]) -> None:
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    with start_server() as server:
+        page = Visit(context, server.url + "/")
+        page.draws(8)
+        port = server.port
+        server.process.terminate()
+        server.process.wait(20)
+        page.until(lambda: page.at("status").inner_text() in ("reconnecting", "connecting"), "it is noticed")
+    held = page.updates()[-1]["update"]
+    with start_server(port=port):
+        page.draws(held + 3)
+        expect(page.at("status")).to_have_text("live")
+        numbers = [update["update"] for update in page.updates()]
+        assert numbers == list(range(1, len(numbers) + 1))
+        resumed = [message for message in page.sent if message.get("resume")]
+        assert resumed[0]["after"] == held
+        context.close()
+
+
+OPENED = {"type": "opened", "recipe": {"seed": 1}, "changes": [], "update": 0, "window": 5, "network": {}}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "word", "sentence"),
+    [
+        (1013, None, "hall is full", "Trying again in"),
+        (1008, None, "refused", "not from here"),
+        (None, {"type": "surprise"}, "out of date", "surprise"),
+        (None, OPENED | {"protocol": 2}, "out of date", "reload the page"),
+    ],
+    ids=["full", "refused", "unknown message", "another protocol"],
+)
+def test_what_keeps_a_visitor_out_is_said(
+    browser: Browser, server_url: str, code: int | None, message: dict[str, Any] | None, word: str, sentence: str
+) -> None:
+    def answer(socket: WebSocketRoute) -> None:
+        if message is not None:
+            socket.send(json.dumps(message))
+        if code is not None:
+            socket.close(code=code, reason="not from here")
+
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    context.route_web_socket("**/ws/train", answer)
+    page = Visit(context, server_url + "/", charts=False)
+    expect(page.at("status")).to_have_text(word)
+    expect(page.at("notice")).to_contain_text(sentence)
+    context.close()
+    assert page.troubles == []
+
+
+# ---------------------------------------------------------------- state.js, a pure function
+
+
+def folded(browser: Browser, server_url: str, script: str) -> Any:
+    """Run `script` beside an empty page, with state.js at hand as `state`."""
+    page = browser.new_page()
+    page.goto(server_url + "/healthz")
+    result = page.evaluate(
+        "async () => { const state = await import('/static/state.js');"
+        "const chunk = (n) => ({update: n, length: 10, streams: 1, stream_ids: [0], t: [Array(10).fill(n)], "
+        "input: [Array(10).fill(0)], target: [Array(10).fill(1)], prediction: [Array(10).fill(0)], loss: 1 / n, "
+        "mean_loss: 1, milliseconds: {}});"
+        "const opened = {type: 'opened', protocol: 1, recipe: {seed: 1, learning_rate: 0.02}, changes: [], update: 0, "
+        "window: 5, network: {}};" + script + "}"
+    )
+    page.close()
+    return result
+
+
+def test_state_is_bounded_and_a_message_leaves_the_old_state_alone(browser: Browser, server_url: str) -> None:
+    result = folded(
+        browser,
+        server_url,
+        """
+        let now = state.apply(state.initialState(), opened);
+        const before = now;
+        for (let n = 1; n <= 3000; n += 3)
+          now = state.apply(now, {type: 'updates', updates: [chunk(n), chunk(n + 1), chunk(n + 2)]});
+        const again = state.apply(now, {type: 'updates', updates: [chunk(2999)]});
+        return {before: before.chunks.length, update: now.update, chunks: now.chunks.length, same: again === now,
+          lengths: now.lengths.length, points: now.losses.points.length, stride: now.losses.stride,
+          counted: now.losses.points.reduce((sum, point) => sum + point.count, 0)};
+        """,
+    )
+    assert result == {
+        "before": 0,
+        "update": 3000,
+        "chunks": 200,
+        "same": True,
+        "lengths": 80,
+        "points": 375,
+        "stride": 8,
+        "counted": 3000,
+    }
+
+
+def test_state_keeps_the_curve_on_resume_and_drops_it_on_a_new_run(browser: Browser, server_url: str) -> None:
+    result = folded(
+        browser,
+        server_url,
+        """
+        let now = state.apply(state.initialState(), opened);
+        now = state.apply(now, {type: 'updates', updates: [chunk(1), chunk(2)]});
+        now = state.apply(now, {type: 'changed', after_update: 2, learning_rate: 0.1});
+        const resumed = state.apply(state.apply(now, {type: 'opening', after: 2}), {...opened, update: 0});
+        const rewound = state.apply(state.apply(now, {type: 'opening', after: 0}), {...opened, update: 0});
+        const fresh = state.apply(state.apply(now, {type: 'opening'}), opened);
+        const late = state.apply(state.apply(now, {type: 'opening'}), {type: 'updates', updates: [chunk(3)]});
+        return [now.current.learning_rate, resumed.chunks.length, rewound.chunks.length, rewound.notice.kind,
+          fresh.chunks.length, fresh.notice, late.update];
+        """,
+    )
+    assert result == [0.1, 2, 0, "restarted", 0, None, 2]
+
+
+def test_state_throws_on_a_message_that_it_does_not_know(browser: Browser, server_url: str) -> None:
+    script = "try { state.apply(state.initialState(), {type: 'surprise'}) } catch (error) { return error.message }"
+    assert folded(browser, server_url, script) == "unknown message type: surprise"
