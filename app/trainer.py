@@ -68,19 +68,21 @@ class Trainer:
 
     def _advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int) -> Turn:
         updates: list[Update] = []
+        diverged = None
         began = last = perf_counter()
         while len(updates) < most and last - began < TURN_SECONDS:
             try:
                 updates.append(learner.advance(views))
-            except Diverged as diverged:
-                return Turn(updates, diverged)
+            except Diverged as failure:
+                diverged = failure
+                break
             now = perf_counter()
             self._metrics.update_seconds.observe(now - last)
             last = now
             if learner.update == stop_at:
                 break
         self._metrics.updates.inc(len(updates))
-        return Turn(updates)
+        return Turn(updates, diverged)
 
     async def _call(self, work: Callable[[*A], R], *args: *A) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)

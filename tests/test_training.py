@@ -1,6 +1,8 @@
 """The Learner: the tutorial exactly, the same numbers each time, and a clear end where training fails."""
 
+import os
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -264,3 +266,17 @@ def test_the_network_learns_cos_from_sin() -> None:
     losses = [learner.advance().loss for _ in range(400)]
     assert np.mean(losses[:5]) > 0.3
     assert np.mean(losses[-50:]) < 0.02
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_random_shapes_do_not_grow_memory(cell: str) -> None:
+    recipe = Recipe.model_validate({"cell": cell, "most_streams": 8, "longest": 6, "samples": 20})
+    learner = Learner(recipe)
+
+    def resident_after(updates: int) -> int:
+        for _ in range(updates):
+            learner.advance()
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    warm = resident_after(150)
+    assert resident_after(450) - warm < 8 * 2**20
