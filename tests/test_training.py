@@ -270,7 +270,7 @@ def test_the_network_learns_cos_from_sin() -> None:
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_random_shapes_do_not_grow_memory(cell: str) -> None:
-    recipe = Recipe.model_validate({"cell": cell, "most_streams": 8, "longest": 6, "samples": 20})
+    recipe = Recipe.model_validate({"cell": cell, "hidden_size": 16, "most_streams": 8, "longest": 6})
     learner = Learner(recipe)
 
     def resident_after(updates: int) -> int:
@@ -278,5 +278,5 @@ def test_random_shapes_do_not_grow_memory(cell: str) -> None:
             learner.advance()
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    warm = resident_after(150)
-    assert resident_after(450) - warm < 8 * 2**20
+    warm = resident_after(100)
+    assert resident_after(400) - warm < 8 * 2**20
