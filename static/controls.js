@@ -52,6 +52,7 @@ export class Controls {
       this.#fields.set(name, field);
       groups[live ? "live" : "restart"].append(field.element);
     }
+    for (const group of Object.values(groups)) group.disabled = true; // until there are values to start from
     this.#form.replaceChildren(groups.live, groups.restart);
     this.#current = null;
   }
@@ -79,6 +80,7 @@ export class Controls {
     if (state.current && state.current !== this.#current) {
       this.#current = state.current;
       this.#asked = state.current;
+      for (const group of this.#form.children) group.disabled = false;
       for (const [name, field] of this.#fields) {
         const busy = field.element.contains(document.activeElement) && document.activeElement.matches(":active");
         if (!busy) field.show(state.current[name]);
