@@ -28,6 +28,7 @@ MEASURED_SEED = 20_000  # of the streams that the quality in the JSON file is me
 
 
 def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     recipe = Recipe(seed=SEED)
     network = Network(recipe.cell, recipe.hidden_size, torch.Generator().manual_seed(SEED))
