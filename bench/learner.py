@@ -6,8 +6,8 @@ from time import perf_counter
 from bench.results import interleaved, ratio, record, spread
 from bench.workers import worker
 
-UPDATES = 1000
-ROUNDS = 7
+UPDATES = 300
+ROUNDS = 9
 LEAST = 1.4
 
 

@@ -4,8 +4,8 @@ from bench.results import interleaved, ratio, record, spread
 from bench.serving import serving
 from bench.workers import worker
 
-UPDATES = 1000
-ROUNDS = 7
+UPDATES = 300
+ROUNDS = 9
 LEAST = 1.2
 
 
