@@ -86,9 +86,9 @@ export class Live {
     else this.#open();
   }
 
-  #open() {
+  #open(lost = false) {
     const { pace, playing } = this.#store.state;
-    this.#store.dispatch({ type: "opening" });
+    this.#store.dispatch({ type: "opening", lost });
     this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: [] }));
   }
 
@@ -118,15 +118,14 @@ export class Live {
     if (message.type === "opened") this.#store.dispatch({ type: "connection", status: "live" });
     if (message.type === "error" && resuming) {
       this.#checkpoint = null; // this server cannot go on from it: the same recipe from its start instead
-      this.#open();
+      this.#open(true);
     }
     return undefined;
   }
 
   #keep(bytes) {
     if (this.#store.state.opening) return; // of the run that is being left
-    const update = updateOf(bytes);
-    this.#checkpoint = { bytes, update };
+    this.#checkpoint = { bytes, update: updateOf(bytes) };
   }
 
   /** The checkpoint stays in memory: the reader decides when to reload. */

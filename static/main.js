@@ -15,6 +15,8 @@ import { Words, preferredLanguage, rememberLanguage } from "./words.js";
 
 /** Wiring only. The socket opens first: the network learns while words, schema and Plotly are on their way. */
 
+const TRY_AGAIN = 2000; // ms
+
 const at = (id) => document.getElementById(id);
 const address = (path) => new URL(path, document.baseURI);
 
@@ -58,6 +60,7 @@ at("show-input").addEventListener("change", ({ target }) => {
   redrawCharts();
 });
 
+/** @type {any} */
 let Plotly = null;
 let plotlyFailed = false;
 let palette = null;
@@ -128,14 +131,23 @@ for (const button of document.querySelectorAll("[data-language]")) {
 }
 
 async function buildControls() {
-  const json = async (path) => (await fetch(address(path))).json();
+  const json = async (path) => {
+    const answer = await fetch(address(path));
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer.json();
+  };
   const [schema, { models }] = await Promise.all([json("recipe/schema"), json("models")]);
   controls.build(schema, models);
   store.redraw({ all: true });
 }
 
-speak(preferredLanguage());
-buildControls();
+/** A server that is just restarting answers in a moment: what the page needs once is asked for until it comes. */
+function persist(task) {
+  task().catch(() => setTimeout(() => persist(task), TRY_AGAIN));
+}
+
+persist(() => speak(preferredLanguage()));
+persist(buildControls);
 
 addEventListener("online", () => live.retry());
 document.addEventListener("visibilitychange", () => document.hidden || live.retry());

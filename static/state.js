@@ -38,7 +38,8 @@
 /**
  * @typedef {object} State
  * @property {ConnectionState} connection
- * @property {{after: number|null}|null} opening an `open` is on its way; `after` is set when it resumes
+ * @property {{after: number|null, lost: boolean}|null} opening an `open` is on its way; `after` is set when it
+ *   resumes, `lost` when a run that could not be resumed starts again
  * @property {number} run counts the runs that this page opened; a resumed run keeps its number
  * @property {boolean} playing
  * @property {number|"max"} pace updates per second
@@ -127,7 +128,11 @@ function fromThePage(state, message) {
       return { ...state, connection: { status, seconds, detail } };
     }
     case "opening":
-      return { ...state, opening: { after: message.after ?? null }, complaint: null };
+      return {
+        ...state,
+        opening: { after: message.after ?? null, lost: message.lost ?? false },
+        complaint: null,
+      };
     case "play":
       return { ...state, playing: true, notice: null };
     case "pause":
@@ -154,8 +159,9 @@ function emptyRun() {
 }
 
 function opened(state, message) {
-  const goesOn = state.opening?.after != null && state.opening.after === state.update && state.run > 0;
-  const lostSome = state.opening?.after != null && !goesOn;
+  const resumes = state.opening?.after != null;
+  const goesOn = resumes && state.opening.after === state.update && state.run > 0;
+  const lostSome = state.opening?.lost || (resumes && !goesOn);
   const changes = message.changes ?? [];
   const next = {
     ...state,

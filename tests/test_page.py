@@ -1,8 +1,12 @@
 """The page in Chromium, against a real server: what a visitor sees and does."""
 
+import contextlib
 import json
 import re
 import shlex
+import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,9 +72,9 @@ class Visit:
         if message.type in ("error", "warning"):
             self.troubles.append(message.text)
 
-    def _listen(self, socket: WebSocket) -> None:
-        socket.on("framesent", lambda frame: isinstance(frame, str) and self.sent.append(json.loads(frame)))
-        socket.on("framereceived", lambda frame: isinstance(frame, str) and self.received.append(json.loads(frame)))
+    def _listen(self, wire: WebSocket) -> None:
+        wire.on("framesent", lambda frame: isinstance(frame, str) and self.sent.append(json.loads(frame)))
+        wire.on("framereceived", lambda frame: isinstance(frame, str) and self.received.append(json.loads(frame)))
 
     def at(self, test_id: str) -> Locator:
         return self.page.get_by_test_id(test_id)
@@ -475,6 +479,50 @@ def test_after_a_restart_of_the_server_the_run_goes_on(browser: Browser, start_s
         context.close()
 
 
+class SubPath(socketserver.StreamRequestHandler):
+    """What a proxy does that serves the app under /lab/: takes the prefix off, leaves the rest alone."""
+
+    rbufsize = 0  # a body stays in the socket, for `pump`
+
+    def handle(self) -> None:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = self.rfile.readline()
+            if not line:
+                return
+            head += line
+        assert head.split()[1].startswith(b"/lab/"), head
+        head = head.replace(b"/lab/", b"/", 1)
+        if b"upgrade: websocket" not in head.lower():
+            head = re.sub(rb"(?i)connection: keep-alive", b"Connection: close", head)
+        with socket.create_connection(("127.0.0.1", self.server.behind)) as behind:  # type: ignore[attr-defined]
+            behind.sendall(head)
+            up = threading.Thread(target=self.pump, args=(self.connection, behind), daemon=True)
+            up.start()
+            self.pump(behind, self.connection)
+
+    @staticmethod
+    def pump(source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+def test_it_works_under_a_sub_path(visit: Visits, server: Any) -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), SubPath) as proxy:
+        proxy.daemon_threads = True
+        proxy.behind = server.port  # type: ignore[attr-defined]
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        page = visit(f"http://127.0.0.1:{proxy.server_address[1]}/lab/")
+        page.draws(2)
+        page.at("predict-go").click()
+        expect(page.at("predict-mse")).to_contain_text("mean squared error")
+        assert "/lab/predict" in page.at("curl").inner_text()
+        page.page.close()
+        proxy.shutdown()
+
+
 OPENED = {"type": "opened", "recipe": {"seed": 1}, "changes": [], "update": 0, "window": 5, "network": {}}
 
 
@@ -491,11 +539,11 @@ OPENED = {"type": "opened", "recipe": {"seed": 1}, "changes": [], "update": 0, "
 def test_what_keeps_a_visitor_out_is_said(
     browser: Browser, server_url: str, code: int | None, message: dict[str, Any] | None, word: str, sentence: str
 ) -> None:
-    def answer(socket: WebSocketRoute) -> None:
+    def answer(route: WebSocketRoute) -> None:
         if message is not None:
-            socket.send(json.dumps(message))
+            route.send(json.dumps(message))
         if code is not None:
-            socket.close(code=code, reason="not from here")
+            route.close(code=code, reason="not from here")
 
     context = browser.new_context(viewport=DESK, locale="en-US")
     context.route_web_socket("**/ws/train", answer)
@@ -563,12 +611,13 @@ def test_state_keeps_the_curve_on_resume_and_drops_it_on_a_new_run(browser: Brow
         const resumed = state.apply(state.apply(now, {type: 'opening', after: 2}), {...opened, update: 0});
         const rewound = state.apply(state.apply(now, {type: 'opening', after: 0}), {...opened, update: 0});
         const fresh = state.apply(state.apply(now, {type: 'opening'}), opened);
+        const anew = state.apply(state.apply(now, {type: 'opening', lost: true}), opened);
         const late = state.apply(state.apply(now, {type: 'opening'}), {type: 'updates', updates: [chunk(3)]});
         return [now.current.learning_rate, resumed.chunks.length, rewound.chunks.length, rewound.notice.kind,
-          fresh.chunks.length, fresh.notice, late.update];
+          fresh.chunks.length, fresh.notice, late.update, anew.notice.kind];
         """,
     )
-    assert result == [0.1, 2, 0, "restarted", 0, None, 2]
+    assert result == [0.1, 2, 0, "restarted", 0, None, 2, "restarted"]
 
 
 def test_state_throws_on_a_message_that_it_does_not_know(browser: Browser, server_url: str) -> None:
