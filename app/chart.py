@@ -31,9 +31,7 @@ def page(updates: Sequence[Update], title: str) -> str:
     figure.add_traces(_wave(updates, first), rows=1, cols=1)
     numbers = [update.update for update in updates]
     dots = {"color": PREDICTION["color"], "size": 4}
-    figure.add_scatter(
-        x=numbers, y=[u.loss for u in updates], name="loss", mode="markers", marker=dots, row=2, col=1
-    )
+    figure.add_scatter(x=numbers, y=[u.loss for u in updates], name="loss", mode="markers", marker=dots, row=2, col=1)
     figure.add_scatter(
         x=numbers,
         y=[u.mean_loss for u in updates],
@@ -115,8 +113,7 @@ def _lay_out(figure: go.Figure, title: str, x_range: list[float]) -> None:
         "currentvalue": {"prefix": "update "},
         "pad": {"t": 44},
         "steps": [
-            {"label": frame.name, "method": "animate", "args": [[frame.name], _animation(0)]}
-            for frame in figure.frames
+            {"label": frame.name, "method": "animate", "args": [[frame.name], _animation(0)]} for frame in figure.frames
         ],
     }
     buttons = {

@@ -19,9 +19,7 @@ LARGEST_FILE = 64 * 2**20
 @click.command("predict")
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--model", help="`sine`, an uploaded model's id, or a checkpoint file.  [default: sine]")
-@click.option(
-    "--to", type=click.Choice(["json", "csv"]), help="The answer's format.  [default: as the input]"
-)
+@click.option("--to", type=click.Choice(["json", "csv"]), help="The answer's format.  [default: as the input]")
 @click.option("--state-in", type=existing, help="Go on from the hidden state that --state-out wrote.")
 @click.option("--state-out", type=writable, help="Write the hidden state after the last sample here.")
 def predict(

@@ -39,9 +39,9 @@ def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
             kind = click.Choice(field["enum"])
         elif "minimum" in field:
             kind = (click.IntRange if kind is int else click.FloatRange)(field["minimum"], field["maximum"])
-        command = click.option(
-            flag, type=kind, default=field["default"], show_default=True, help=field["description"]
-        )(command)
+        command = click.option(flag, type=kind, default=field["default"], show_default=True, help=field["description"])(
+            command
+        )
     return command
 
 
@@ -133,8 +133,6 @@ def _with_progress(learner: Learner, updates: int) -> Iterator[Update]:
             update = learner.advance()
             if shown and sys.stdout.isatty():
                 click.echo("\r\x1b[K", nl=False, err=True)  # the line goes where the bar stood
-            click.echo(
-                f"{update.update:6d}  {update.length:6d}  {update.loss:8.6f}   {update.mean_loss:8.6f}"
-            )
+            click.echo(f"{update.update:6d}  {update.length:6d}  {update.loss:8.6f}   {update.mean_loss:8.6f}")
             progress.update(1)
             yield update

@@ -224,9 +224,7 @@ def test_a_state_written_by_one_call_lets_the_next_go_on() -> None:
 def test_a_state_of_another_model_is_refused() -> None:
     run("train", "--updates", "1", "--save", "other")
     predicted("[0, 1]", "--state-out", "state", "--model", "other")
-    assert "state: it does not belong to model sine" in mistake(
-        run("predict", "--state-in", "state", stdin="[0]")
-    )
+    assert "state: it does not belong to model sine" in mistake(run("predict", "--state-in", "state", stdin="[0]"))
 
 
 def test_a_trained_checkpoint_is_a_model() -> None:

@@ -39,9 +39,7 @@ def test_every_module_has_its_place_in_the_import_contract(folder: str) -> None:
 
 def test_model_imports_no_web_code() -> None:
     for path in (ROOT / "model").rglob("*.py"):
-        assert not re.search(
-            r"^\s*(import|from) (fastapi|starlette|uvicorn|websockets)\b", path.read_text(), re.M
-        )
+        assert not re.search(r"^\s*(import|from) (fastapi|starlette|uvicorn|websockets)\b", path.read_text(), re.M)
 
 
 def test_every_file_that_the_readme_links_or_maps_exists() -> None:
