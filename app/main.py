@@ -44,8 +44,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         predictor.close()
 
     async def warm_up() -> None:
-        await asyncio.gather(trainer.warm_up(), page.compress())
-        # what start-up made lives as long as the process: without this each full collection looks at it again, 0.2 s
+        await page.compress()
+        # what start-up made lives as long as the process: without this each full collection looks at it again
         gc.collect()
         gc.freeze()
 

@@ -159,9 +159,7 @@ def _check_pace(value: object) -> object:
     )  # fmt: skip
 
 
-Pace = Annotated[
-    Annotated[float, Field(ge=SLOWEST, le=FASTEST)] | Literal["max"], BeforeValidator(_check_pace)
-]
+Pace = Annotated[Annotated[float, Field(ge=SLOWEST, le=FASTEST)] | Literal["max"], BeforeValidator(_check_pace)]
 
 
 class Open(Frozen):
@@ -328,9 +326,7 @@ class Trouble(Problem):
     type: Literal["error"] = "error"
 
 
-FromServer = Annotated[
-    Opened | Updates | Changed | Finished | DivergedAt | Trouble, Field(discriminator="type")
-]
+FromServer = Annotated[Opened | Updates | Changed | Finished | DivergedAt | Trouble, Field(discriminator="type")]
 
 to_viewer: TypeAdapter[FromServer] = TypeAdapter(FromServer)
 

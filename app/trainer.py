@@ -40,10 +40,6 @@ class Trainer:
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, "training")
 
-    async def warm_up(self) -> None:
-        """Make one update of a run nobody sees: the first brings in parts of torch that take a second to load."""
-        await self._call(lambda: Learner(Recipe()).advance())
-
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Learner:
         """A new run. Raises what Learner raises."""
         return await self._call(Learner, recipe, weights, changes)

@@ -105,7 +105,11 @@ class Network(nn.Module):
 
 def _without_values(layer: type[Any], *sizes: int, **options: Any) -> Any:
     """A layer with unset weights: PyTorch's own initialisation would draw from the process-wide generator."""
-    return layer(*sizes, device="meta", **options).to_empty(device="cpu")
+    made = layer(*sizes, device="meta", **options)
+    # not `to_empty`: for a meta tensor it imports torch's symbolic shapes and sympy, 0.7 s of every start
+    for name, weight in list(made.named_parameters()):
+        setattr(made, name, nn.Parameter(torch.empty(weight.shape)))
+    return made
 
 
 def count_nodes(result: Float[Tensor, ""]) -> int:

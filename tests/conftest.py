@@ -43,9 +43,12 @@ def running(folder: Path, port: int = 0, **settings: object) -> Iterator[Server]
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
     log = folder / "server.log"
     command = [str(Path(sys.executable).with_name("unrolled")), "serve", "--port", str(port)]
-    with log.open("w") as errors, subprocess.Popen(
-        command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
-    ) as process:
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
