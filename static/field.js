@@ -15,7 +15,8 @@ const LOGARITHMIC = 1000;
 const NOTCHES = 200;
 
 const INFO =
-  '<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7.5"/><path d="M10 9.2v4.600M10 6.2v.1"/></svg>';
+  '<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7.5"/>' +
+  '<path d="M10 9.2v4.6M10 6.2v.1"/></svg>';
 
 /**
  * @param {string} name

@@ -74,7 +74,8 @@ function redrawCharts() {
 function drawCharts(state, drawn) {
   if (!Plotly) return plotlyFailed;
   palette ??= readPalette();
-  if (restyled || state.chunks !== drawn?.chunks || state.run !== drawn?.run) {
+  const moved = ["chunks", "run", "playing"].some((name) => state[name] !== drawn?.[name]);
+  if (restyled || moved) {
     wave.draw(Plotly, state, palette, restyled);
   }
   beside.draw(Plotly, state, palette, restyled);

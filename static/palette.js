@@ -3,7 +3,7 @@
 const NAMES = ["paper", "ink", "quiet", "rule", "edge", "target", "prediction", "input", "band"];
 const STORED = "unrolled.theme";
 
-/** @typedef {Record<"paper"|"ink"|"quiet"|"rule"|"edge"|"target"|"prediction"|"input"|"band"|"font", string>} Palette */
+/** @typedef {Record<string, string>} Palette NAMES as rgb(…), and `font` */
 
 /** @returns {Palette} */
 export function readPalette() {

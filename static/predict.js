@@ -54,10 +54,11 @@ export class Predict {
     const { x = [], sequence = [], target = null, over = "phase" } = this.#question ?? {};
     const line = { type: "scatter", mode: "lines", x };
     const says = (key) => `${this.#words.say(key)} %{y:.3f}<extra></extra>`;
+    const answer = this.#answer?.prediction ?? [];
     const traces = [
       { ...line, y: sequence, uid: "input", line: { color: palette.input, width: 1.25, dash: "1px,3px" } },
       { ...line, y: target ?? [], uid: "target", line: { color: palette.target, width: 2, dash: "6px,4px" } },
-      { ...line, y: this.#answer?.prediction ?? [], uid: "prediction", line: { color: palette.prediction, width: 2.25 } },
+      { ...line, y: answer, uid: "prediction", line: { color: palette.prediction, width: 2.25 } },
     ];
     ["wave.input", "predict.truth", "wave.prediction"].forEach((key, i) => (traces[i].hovertemplate = says(key)));
     const shape = layout(palette, {

@@ -1,4 +1,5 @@
 import { CONFIG, axis, layout } from "./charts.js";
+import { TOP, columns, join, lastOf, marks, near } from "./columns.js";
 
 /**
  * Target and prediction over the phase, seams marked, each chunk's length above it.
@@ -12,7 +13,6 @@ const KEPT = 0.3;
 const FADE = 120; // ms
 /** A chunk must stay long enough on screen for its fade to end. */
 const FASTEST_FADE = 8; // updates per second
-const TOP = 1.42;
 
 export class Wave {
   #element;
@@ -25,6 +25,7 @@ export class Wave {
   #listening = false;
   #run = -1;
   #left = 0;
+  #playing = true;
   #turn = 0;
   #settled = 0;
   #drawn = [];
@@ -35,7 +36,7 @@ export class Wave {
    * @param {HTMLElement} element
    * @param {import("./words.js").Words} words
    * @param {(following: boolean) => void} onFollow
-   * @param {() => void} onHeld after a pan or zoom: everything held is to be drawn once
+   * @param {() => void} onHeld after a press, pan or zoom: the wave is to be drawn once, whatever came or not
    */
   constructor(element, words, onFollow, onHeld) {
     this.#element = element;
@@ -43,8 +44,12 @@ export class Wave {
     this.#onFollow = onFollow;
     this.#onHeld = onHeld;
     element.addEventListener("pointerdown", () => (this.#pressed = true), true);
-    window.addEventListener("pointerup", () => (this.#pressed = false), true);
-    window.addEventListener("pointercancel", () => (this.#pressed = false), true);
+    const released = () => {
+      if (this.#pressed) onHeld();
+      this.#pressed = false;
+    };
+    window.addEventListener("pointerup", released, true);
+    window.addEventListener("pointercancel", released, true);
   }
 
   follow() {
@@ -73,7 +78,7 @@ export class Wave {
     if (this.#pressed && this.#listening && !restyled) return;
     if (!this.#following && !restyled) return;
     const all = this.#following ? state.chunks : this.#held;
-    const range = this.#following ? this.#range(all, another) : this.#element.layout.xaxis.range.slice();
+    const range = this.#following ? this.#range(all, another, state.playing) : this.#element.layout.xaxis.range.slice();
     const chunks = this.#following ? near(all, range) : all;
     this.#run = state.run;
     Plotly.react(
@@ -99,17 +104,28 @@ export class Wave {
     this.#element.on("plotly_doubleclick", () => this.follow());
   }
 
-  /** Turns the page when the newest chunk would leave it: between turns only new curves move. */
-  #range(chunks, another) {
-    const span = Math.max(6, Math.round((this.#element.clientWidth - 56) / HALF_PERIOD));
-    if (chunks.length === 0) return [0, span];
+  /**
+   * Turns the page when the newest chunk would leave it: between turns only new curves move. A pause fills the page
+   * with what came last.
+   */
+  #range(chunks, another, playing) {
+    const span = Math.max(6, Math.round((this.#element.clientWidth - 64) / HALF_PERIOD));
+    if (chunks.length === 0) {
+      this.#left = 0;
+      return [-0.15, span + 0.15];
+    }
+    const first = chunks[0].phase[0][0];
     const newest = chunks[chunks.length - 1];
     const end = lastOf(newest.phase[0]);
-    if (another) this.#left = chunks[0].phase[0][0];
-    if (end > this.#left + span || newest.phase[0][0] < this.#left) {
+    if (another) this.#left = first;
+    const turned = end > this.#left + span || newest.phase[0][0] < this.#left;
+    if (turned) {
       const from = newest.phase[0][0] - span * KEPT;
-      this.#left = end - from > span ? end - span : from;
+      this.#left = Math.max(first, end - from > span ? end - span : from);
     }
+    const pausing = this.#playing && !playing;
+    if (pausing || (!playing && turned)) this.#left = Math.max(first, Math.ceil(end - span));
+    this.#playing = playing;
     this.#left = Math.floor(this.#left);
     return [this.#left - 0.15, this.#left + span + 0.15];
   }
@@ -170,7 +186,7 @@ export class Wave {
   #layout(chunks, palette, range) {
     const newest = chunks.length ? chunks[chunks.length - 1].phase[0] : [0, 0];
     return layout(palette, {
-      margin: { l: 36, r: 8, t: 4, b: 32 },
+      margin: { l: 36, r: 16, t: 4, b: 32 },
       hovermode: "x",
       hoverdistance: 24,
       uirevision: this.#turn,
@@ -188,7 +204,7 @@ export class Wave {
         spikedash: "solid",
         spikecolor: palette.edge,
       }),
-      yaxis: axis(palette, { range: [-1.5, 1.6], tickvals: [-1, 0, 1], gridcolor: palette.rule }),
+      yaxis: axis(palette, { range: [-TOP, TOP], tickvals: [-1, 0, 1], gridcolor: palette.rule }),
       shapes: [
         {
           type: "rect",
@@ -197,8 +213,8 @@ export class Wave {
           yref: "y",
           x0: newest[0],
           x1: lastOf(newest),
-          y0: -1.5,
-          y1: 1.6,
+          y0: -TOP,
+          y1: TOP,
           line: { width: 0 },
           fillcolor: palette.band,
         },
@@ -217,85 +233,8 @@ export class Wave {
   }
 }
 
-function lastOf(row) {
-  return row[row.length - 1];
-}
-
-/** While following, the page in view and the one before it are enough. */
-function near(chunks, [from, to]) {
-  const first = chunks.findIndex((chunk) => lastOf(chunk.phase[0]) >= from - (to - from));
-  return first > 0 ? chunks.slice(first) : chunks;
-}
-
 /** Whole half-periods between two ticks, so that at most about ten are shown. */
 function tickEvery([from, to]) {
   const least = (to - from) / 10;
   return [1, 2, 4, 5, 10, 20, 50, 100, 200, 500, 1000].find((step) => step >= least) ?? 2000;
-}
-
-/**
- * Chunks as columns. A chunk is a forward pass of its own, so its prediction is a line of its own; target and
- * input are one signal and run on. `before` is the chunk that the first one's target goes on from.
- */
-function columns(chunks, before) {
-  const target = { x: [], y: [] };
-  const input = { x: [], y: [] };
-  const prediction = { x: [], y: [], customdata: [] };
-  const others = { target: { x: [], y: [] }, prediction: { x: [], y: [] } };
-  if (before && chunks.length) {
-    for (const column of [target, input]) column.x.push(lastOf(before.phase[0]));
-    target.y.push(lastOf(before.target[0]));
-    input.y.push(lastOf(before.input[0]));
-  }
-  for (const chunk of chunks) {
-    const x = chunk.phase[0];
-    for (let i = 0; i < x.length; i += 1) {
-      const [wanted, got] = [chunk.target[0][i], chunk.prediction[0][i]];
-      target.x.push(x[i]);
-      target.y.push(wanted);
-      input.x.push(x[i]);
-      input.y.push(chunk.input[0][i]);
-      prediction.x.push(x[i]);
-      prediction.y.push(got);
-      prediction.customdata.push([wanted, got - wanted]);
-    }
-    prediction.x.push(lastOf(x));
-    prediction.y.push(null);
-    prediction.customdata.push(null);
-    for (let stream = 1; stream < chunk.streamIds.length; stream += 1) {
-      others.target.x.push(...x, null);
-      others.target.y.push(...chunk.target[stream], null);
-      others.prediction.x.push(...x, null);
-      others.prediction.y.push(...chunk.prediction[stream], null);
-    }
-  }
-  return { target, input, prediction, others };
-}
-
-function join(left, right) {
-  return { x: left.x.concat(right.x), y: left.y.concat(right.y) };
-}
-
-/** Seams as one broken line, lengths as one row of texts; only those in view while the view is ours. */
-function marks(chunks, [from, to], inViewOnly) {
-  const seams = { x: [], y: [] };
-  const labels = { x: [], y: [], text: [] };
-  for (const chunk of chunks) {
-    const x = chunk.phase[0];
-    const [start, end] = [x[0], lastOf(x)];
-    if (inViewOnly && (end < from || start > to)) continue;
-    seams.x.push(start, start, null);
-    seams.y.push(-1.5, 1.6, null);
-    const seen = Math.max(start, inViewOnly ? from : start);
-    if (end - seen < 0.7) continue; // too little of it is in view for its length
-    labels.x.push((seen + end) / 2);
-    labels.y.push(TOP);
-    labels.text.push(String(chunk.length));
-  }
-  if (seams.x.length) {
-    const end = lastOf(lastOf(chunks).phase[0]);
-    seams.x.push(end, end, null);
-    seams.y.push(-1.5, 1.6, null);
-  }
-  return [seams, labels];
 }
