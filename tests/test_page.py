@@ -348,8 +348,8 @@ def test_a_prediction_is_drawn_and_its_curl_says_the_same(visit: Visits) -> None
     page.at("carry").check()
     page.at("predict-go").click()
     expect(page.at("predict-mse")).to_contain_text("mean squared error")
+    page.until(lambda: len(page.trace("prediction", "predict-chart")["y"]) == 60, "the answer is drawn")
     drawn = page.trace("prediction", "predict-chart")["y"]
-    assert len(drawn) == 60
     page.at("copy").click()
     expect(page.at("copy")).to_have_text("Copied")
     copied = page.page.evaluate("() => navigator.clipboard.readText()")
@@ -373,6 +373,7 @@ def test_it_fits_and_reads_on_desk_and_phone_in_both_themes_and_languages(visit:
     page = visit()
     page.draws(2)
     expect(page.page.locator("#recipe-form .field")).to_have_count(16)
+    page.at("pace").fill("55")  # some four updates a second: time for everything else
     for size, theme, language in [
         (DESK, "light", "zh"),
         (DESK, "dark", "en"),
