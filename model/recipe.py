@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 LONGEST_CHUNK = 120
@@ -147,6 +147,10 @@ class Change(LiveFields):
             raise PydanticCustomError("no_change", "a change sets at least one of {names}", {"names": names})
         return self
 
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialize: Any) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
     def fields(self) -> dict[str, Any]:
         """What it sets, by field name."""
-        return self.model_dump(exclude={"after_update"}, exclude_none=True)
+        return self.model_dump(exclude={"after_update"})

@@ -12,6 +12,8 @@ export class Predict {
   #question = null;
   #answer = null;
   #state = null;
+  /** Where a generated sine goes on when the state is carried, in units of π. */
+  #next = 0;
   #url = new URL("predict", document.baseURI).href;
   #dirty = true;
 
@@ -86,7 +88,7 @@ export class Predict {
     this.#complain("");
     try {
       this.#question = making
-        ? sine(Number(samples.value), Number(interval.value), Number(phase.value))
+        ? sine(Number(samples.value), Number(interval.value), this.#state ? this.#next : Number(phase.value))
         : pasted(numbers.value);
     } catch (error) {
       this.#question = null;
@@ -110,7 +112,7 @@ export class Predict {
       mse == null ? "" : this.#words.say("predict.mse", { mse: mse.toExponential(1) });
     const warnings = this.#answer?.warnings ?? [];
     this.#at["predict-warnings"].hidden = warnings.length === 0;
-    this.#at["predict-warnings"].textContent = warnings.join(" ");
+    this.#at["predict-warnings"].textContent = warnings.join("\n");
     this.#dirty = true;
     this.#redraw();
   }
@@ -125,6 +127,7 @@ export class Predict {
   }
 
   async #send() {
+    if (this.#state) this.#asked();
     const asked = this.#question;
     const answer = await this.#post(this.#body());
     if (!answer || asked !== this.#question) return;
@@ -132,6 +135,8 @@ export class Predict {
     this.#show();
     if (!this.#at.carry.checked) return;
     this.#state = answer.state;
+    const { samples, interval } = this.#at;
+    if (asked.over === "phase") this.#next = asked.x[0] + Number(samples.value) * Number(interval.value);
     this.#at["carry-caption"].textContent = this.#words.say("predict.carried");
   }
 

@@ -217,7 +217,7 @@ def test_a_change_log_is_replayed(server: Server) -> None:
         live = one.updates(10)
     with viewer(server.ws) as one:
         opened = one.open(changes=[{"after_update": after, "learning_rate": 0.1}], pace="max")
-        assert opened["changes"][0]["after_update"] == after
+        assert opened["changes"] == [{"learning_rate": 0.1, "after_update": after}]
         replayed = one.updates(live[-1]["update"])
     assert timeless(replayed)[live[0]["update"] - 1 : live[-1]["update"]] == timeless(live)
 

@@ -92,6 +92,11 @@ def test_a_change_takes_live_fields_only_within_the_recipes_bounds() -> None:
             Change.model_validate({"after_update": 3, **bad})
 
 
+def test_a_change_is_written_without_what_it_does_not_set() -> None:
+    change = Change.model_validate({"after_update": 3, "train": False})
+    assert change.model_dump_json() == '{"train":false,"after_update":3}'
+
+
 def test_live_fields_are_those_of_the_recipe() -> None:
     assert set(Change.model_fields) - {"after_update"} == LIVE_FIELDS == {"train", "learning_rate", "carry_state"}
 
