@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
-from fastapi import WebSocket
+from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, ValidationError
 
-from app.messages import Changed, FromViewer, read_from_viewer
+from app.messages import MAX_TEXT_BYTES, FromViewer, read_from_viewer
 from app.refusals import Refused
 
 log = logging.getLogger("unrolled.live")
@@ -48,11 +48,14 @@ class Connection:
         if len(data or text or "") > self._most:
             await self.close(TOO_BIG, f"a message has at most {self._most} bytes")
             raise Gone("sent too large a message")
+        if text is not None and len(text) > MAX_TEXT_BYTES:
+            detail = f"a text message has at most {MAX_TEXT_BYTES} characters, not {len(text)}"
+            return Refused("out_of_range", "", detail)
         return data if data is not None else _read(text or "")
 
     async def tell(self, message: BaseModel) -> None:
         """Send a message. Raises Gone."""
-        await self.send_text(message.model_dump_json(exclude_none=isinstance(message, Changed)))
+        await self.send_text(message.model_dump_json())
 
     async def send_text(self, text: str) -> None:
         """Send a message that is encoded already. Raises Gone."""
@@ -66,7 +69,7 @@ class Connection:
         # a peer that stopped reading never answers a close: do not wait for it
         try:
             await asyncio.wait_for(self._socket.close(code, reason), CLOSE_SECONDS)
-        except (TimeoutError, RuntimeError, OSError):
+        except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             log.debug("closing with %d was not answered", code)
 
     async def _bounded(self, sending: Awaitable[None]) -> None:
@@ -74,7 +77,7 @@ class Connection:
             await asyncio.wait_for(sending, SEND_SECONDS)
         except TimeoutError:
             raise Gone(f"read nothing for {SEND_SECONDS:g} s") from None
-        except (RuntimeError, OSError):
+        except (RuntimeError, OSError, WebSocketDisconnect):
             raise Gone("the connection closed while a message went out") from None
 
 

@@ -5,8 +5,18 @@ import sys
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from model.recipe import MOST_CHANGES, Change, Frozen, LiveFields, Recipe
@@ -144,6 +154,7 @@ PREDICT_EXAMPLES: dict[str, dict[str, Any]] = {
 # ---------------------------------------------------------------- websocket: what a viewer says
 
 PROTOCOL = 1
+MAX_TEXT_BYTES = 2**17  # of one text message: room for a full change log
 MAX_AFTER = 1000  # updates beyond its checkpoint at which a run may be taken up again
 SLOWEST, FASTEST = 0.2, 60.0  # updates per second, beside "max"
 
@@ -167,12 +178,16 @@ class Open(Frozen):
 
     type: Literal["open"]
     recipe: Recipe = Field(Recipe(), description="fields left out take their defaults")
-    changes: tuple[Change, ...] = Field((), max_length=MOST_CHANGES, description="a change log to replay")
+    changes: tuple[Change, ...] = Field(
+        (), max_length=MOST_CHANGES, fail_fast=True, description="a change log to replay"
+    )
     resume: bool = Field(False, description="go on from a checkpoint")
     after: int | None = Field(None, ge=0, le=2**53, description="updates up to this one are not sent again")
     pace: Pace = Field(20.0, description="updates per second")
     play: bool = Field(True, description="start playing")
-    views: frozenset[View] = Field(frozenset(), max_length=4, description="what updates show beyond the minimum")
+    views: frozenset[View] = Field(
+        frozenset(), max_length=4, fail_fast=True, description="what updates show beyond the minimum"
+    )
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -180,7 +195,7 @@ class Open(Frozen):
             if self.resume:
                 raise PydanticCustomError("conflict", "resume takes {name} from the checkpoint", {"name": name})
         if self.after is not None and not self.resume:
-            raise PydanticCustomError("conflict", "after goes with resume", {"name": "after"})
+            raise PydanticCustomError("conflict", "{name} goes with resume", {"name": "after"})
         return self
 
 
@@ -304,6 +319,10 @@ class Changed(LiveFields):
     type: Literal["changed"] = "changed"
     after_update: int
 
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
 
 class Finished(BaseModel):
     """`stop_after` is reached; the run is paused, and `play` goes on."""
@@ -333,7 +352,11 @@ to_viewer: TypeAdapter[FromServer] = TypeAdapter(FromServer)
 
 def encode_updates(updates: Iterable[Update]) -> str:
     """The text of an `updates` message. Float32 numbers are written in their shortest form that reads back the same."""
-    shown = [{name: value for name, value in vars(update).items() if value is not None} for update in updates]
+    shown = [
+        {name: value for name, value in vars(update).items() if value is not None}
+        | {"loss": np.float32(update.loss), "mean_loss": np.float32(update.mean_loss)}
+        for update in updates
+    ]
     return orjson.dumps({"type": "updates", "updates": shown}, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 

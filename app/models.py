@@ -103,9 +103,12 @@ class ModelStore:
         if not UPLOADED.fullmatch(id):
             raise _unknown(id, field)
         try:
-            return self._path(id).read_bytes()
+            data = self._path(id).read_bytes()
         except FileNotFoundError:
             raise _unknown(id, field) from None
+        if model_id(data) != id:  # a file that somebody changed is not the model that was asked for
+            raise _unknown(id, field)
+        return data
 
     def add(self, data: bytes) -> Model:
         """Keep a checkpoint; the same bytes again are the same model. Raises Refused."""
@@ -154,8 +157,6 @@ class ModelStore:
         return self._folder / f"{id}{SUFFIX}"
 
     def _of_file(self, id: str, data: bytes, field: str) -> Model:
-        if model_id(data) != id:  # a file that somebody changed is not the model that was asked for
-            raise _unknown(id, field)
         try:
             return Model.of_bytes(data)
         except CheckpointError:  # stored by a server that read other formats

@@ -8,6 +8,9 @@ MAX_WINDOW = 256
 MESSAGE_SECONDS = 1 / 30
 """At pace max several updates travel in one message, and messages keep this distance."""
 
+MOST_STEPS = 1000
+"""Single steps that may wait for the viewer to draw those before them."""
+
 SLACK_SECONDS = 0.25
 """How much of a delay is made up for; what is beyond it is let go, so that a stall does not end in a rush."""
 
@@ -38,7 +41,13 @@ class Pacing:
     def step(self) -> None:
         """Allow one update more, and pause."""
         self.playing = False
-        self._steps = min(self._steps + 1, self.window)
+        self._steps = min(self._steps + 1, MOST_STEPS)
+
+    def play(self, now: float) -> None:
+        """Go on; the first update is due at once, and none for the time that was paused."""
+        if not self.playing:
+            self.playing = True
+            self._due = now
 
     def pause(self) -> None:
         self.playing = False
@@ -51,7 +60,8 @@ class Pacing:
             return min(room, self._steps)
         if not self.playing or now < self._due:
             return 0
-        return min(room, 1 + int((now - self._due) / self._interval)) if self._interval else room
+        late = min(now - self._due, SLACK_SECONDS)
+        return min(room, 1 + int(late / self._interval)) if self._interval else room
 
     def made(self, count: int, now: float) -> None:
         """Tell that this many updates were made."""

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import hashlib
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -58,16 +59,15 @@ class Page:
     def routes(self) -> APIRouter:
         router = APIRouter(include_in_schema=False)
 
-        @router.get("/", response_class=HTMLResponse)
+        @router.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse)
         async def index() -> Response:
             return HTMLResponse(self._index, headers={"Cache-Control": _ASK_AGAIN})
 
         @router.get(f"/assets/{self._name}")
         async def script(request: Request) -> Response:
             headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
-            accepted = {
-                part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")
-            }
+            offered = request.headers.get("accept-encoding", "").lower().replace(" ", "").split(",")
+            accepted = {part.partition(";")[0] for part in offered if not re.search(r";q=0(\.0*)?$", part)}
             body = self._script
             for encoding, encoded in self._encoded.items():
                 if encoding in accepted:

@@ -20,6 +20,8 @@ class Playback:
         self.pacing = Pacing(asked.pace, asked.play, after, monotonic())
         self._views = asked.views
         self._after = after
+        # it may have lost the connection between the last update and the word that this was the last
+        self._finish_again = asked.resume and after == learner.recipe.stop_after
         self._ready: list[Update] = []
 
     def seen(self, update: int) -> None:
@@ -32,7 +34,7 @@ class Playback:
 
     def wait(self) -> float | None:
         """Seconds until there is something to make or to send; None if only a message can bring it."""
-        if self._catching_up:
+        if self._catching_up or self._finish_again:
             return 0.0
         now = monotonic()
         waits = [self.pacing.until_update(self.learner.update, now)]
@@ -46,6 +48,10 @@ class Playback:
         if self._catching_up:
             turn = await trainer.advance(learner, self._after - learner.update, frozenset())
             finished = False
+        elif self._finish_again:
+            self._finish_again = False
+            pacing.pause()
+            return Finished(update=learner.update)
         elif most := pacing.allowance(learner.update, monotonic()):
             turn = await trainer.advance(learner, most, self._views, learner.recipe.stop_after)
             pacing.made(len(turn.updates), monotonic())

@@ -85,6 +85,8 @@ class Refused(Exception):
             prefix = f"{field}." if field else ""
             field = ", ".join(prefix + first["ctx"][which] for which in ("first", "second"))
             return cls(code, field, first["msg"])
+        if first["type"] == "conflict":
+            return cls(code, ".".join(filter(None, (field, first["ctx"]["name"]))), first["msg"])
         return cls(code, field, f"{field or 'the body'}: {first['msg']}, not {shown(first['input'])}")
 
 

@@ -139,7 +139,7 @@ class Viewer:
             case Seen():
                 playback.seen(message.update)
             case Play():
-                playback.pacing.playing = True
+                playback.pacing.play(monotonic())
             case Pause():
                 playback.pacing.pause()
             case Step():
@@ -168,7 +168,10 @@ class Viewer:
         if recipe.weights == "random":
             return None
         data = await asyncio.to_thread(self._store.read, recipe.weights, "recipe.weights")
-        weights = Checkpoint.from_bytes(data)
+        try:
+            weights = Checkpoint.from_bytes(data)
+        except CheckpointError as error:
+            raise Refused("unknown_model", "recipe.weights", f"recipe.weights: {error}") from None
         has, wants = weights.recipe, recipe
         if (has.cell, has.hidden_size) != (wants.cell, wants.hidden_size):
             detail = (
@@ -219,6 +222,8 @@ class Viewer:
         await self._send(playback.take_all())
         try:
             change = await self._trainer.change(playback.learner, fields)
+        except ValidationError as error:
+            raise Refused.of(error) from None
         except ValueError as error:
             raise Refused("changes_full", "change", str(error)) from None
         await self._connection.tell(Changed.model_validate(change.model_dump()))

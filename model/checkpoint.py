@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import math
 import platform
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
+from typing import Annotated
 
 import numpy as np
 import safetensors.numpy
@@ -27,8 +29,12 @@ MAX_BYTES = 2**20
 
 MAX_HEADER_BYTES = 2**18
 
+MOST_COUNTED = 2**52
+
 METADATA = "unrolled"
 """Where the header keeps the run. One key only: the library writes several in no fixed order."""
+
+Interval = Annotated[float, Field(gt=0, le=math.pi)]
 
 Array = Shaped[np.ndarray, "..."]
 Tensors = Mapping[str, Array]
@@ -50,13 +56,13 @@ class Run(Frozen):
 
     format: int = FORMAT
     recipe: Recipe
-    changes: tuple[Change, ...] = Field((), max_length=MOST_CHANGES)
+    changes: tuple[Change, ...] = Field((), max_length=MOST_CHANGES, fail_fast=True)
     update: int = Field(0, ge=0, le=2**53)
     position: int = Field(0, ge=0, le=2**53)
     next_stream_id: int = Field(1, ge=1, le=2**53)
     loss_sum: float = Field(0.0, ge=0)
     optimizer_steps: int = Field(0, ge=0, le=2**53)
-    interval: tuple[float, float] | None = None
+    interval: tuple[Interval, Interval] | None = None
     notes: dict[str, str] = Field(default_factory=dict, max_length=32)
     versions: dict[str, str] = Field(default_factory=lambda: versions(), max_length=32)
 
@@ -178,6 +184,9 @@ def _read_run(data: bytes) -> Run:
 
 
 def _check(run: Run, tensors: Tensors) -> None:
+    for name in ("update", "position", "next_stream_id", "optimizer_steps"):
+        if (count := getattr(run, name)) > MOST_COUNTED:  # there must be room to go on counting
+            raise CheckpointError(f"{name} is at most {MOST_COUNTED}; it is {count}")
     shapes = tensor_shapes(run.recipe.cell, run.recipe.hidden_size)
     expected: dict[str, tuple[tuple[int, ...], type]] = {name: (shape, np.float32) for name, shape in shapes.items()}
     if tensors.keys() != expected.keys():

@@ -165,13 +165,13 @@ class Learner:
             shown["nodes"] = count_nodes(loss_tensor)
         if "gradient" in views:
             gradient = self.network.hidden_gradient(x, target, state)
-            shown["gradient"] = torch.linalg.vector_norm(gradient, dim=2).float().contiguous().numpy()
+            shown["gradient"] = _finite(torch.linalg.vector_norm(gradient.double(), dim=2))
         spent = {"forward": 1e3 * (forward - began), "backward": 0.0, "optimizer": 0.0}
         if self.now.train:
             spent |= self._learn(loss_tensor, before)
         if "after" in views:
             with torch.no_grad():
-                shown["prediction_after"] = _rows(self.network(x, state)[0])
+                shown["prediction_after"] = _finite(self.network(x, state)[0].squeeze(-1))
         if "hidden" in views:
             shown["hidden"] = hidden.detach().float().contiguous().numpy()
         # detached, so that the next backward stops at the seam
@@ -265,3 +265,9 @@ class Learner:
 
 def _rows(prediction: Float[Tensor, "streams time 1"]) -> Float32[np.ndarray, "streams time"]:
     return prediction.squeeze(-1).float().contiguous().numpy()
+
+
+def _finite(rows: Float[Tensor, "streams time"]) -> Float32[np.ndarray, "streams time"]:
+    """In float32, and right before a divergence, where a view may overflow, no larger than float32 can say."""
+    most = torch.finfo(torch.float32).max
+    return rows.nan_to_num(nan=most).clamp(-most, most).float().contiguous().numpy()

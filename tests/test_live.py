@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -59,7 +60,7 @@ def test_what_is_sent_is_what_the_learner_makes_to_the_bit(server: Server) -> No
     learner = Learner(Recipe.model_validate(recipe))
     for message in sent:
         made = learner.advance(frozenset(("hidden", "gradient", "after", "graph")))
-        assert message["loss"] == made.loss
+        assert np.float32(message["loss"]) == np.float32(made.loss)
         assert message["stream_ids"] == list(made.stream_ids)
         assert message["t"] == made.t.tolist()
         for name in ("input", "target", "prediction", "hidden", "gradient", "prediction_after"):
@@ -192,7 +193,7 @@ def test_a_change_is_told_with_a_checkpoint_before_any_update_made_with_it(serve
     )
     while learner.update < changed["after_update"]:
         learner.advance()
-    assert learner.advance().loss == first["loss"]
+    assert np.float32(learner.advance().loss) == np.float32(first["loss"])
 
 
 def test_rapid_changes_are_merged(server: Server) -> None:
@@ -303,6 +304,17 @@ def test_after_out_of_bounds_is_refused(server: Server) -> None:
         one.resume(checkpoint, after=1000, play=False)
 
 
+def test_a_run_resumed_at_its_end_is_told_that_it_finished(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(recipe={"stop_after": 5}, play=False)
+        checkpoint = one.checkpoint
+        one.resume(checkpoint, after=5)
+        assert one.next() == {"type": "finished", "update": 5}
+        assert one.is_silent()
+        one.send(type="play")
+        assert one.updates(1)[0]["update"] == 6
+
+
 def test_a_checkpoint_that_is_none_is_refused_and_the_old_run_goes_on(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(pace=60)
@@ -352,7 +364,7 @@ BAD = [
         "conflict",
         "changes",
     ),
-    ('{"type":"open","after":3}', "conflict", ""),
+    ('{"type":"open","after":3}', "conflict", "after"),
     ('{"type":"seen","update":-1}', "out_of_range", "update"),
     ('{"type":"seen","update":"1"}', "wrong_type", "update"),
     ('{"type":"pace","pace":61}', "out_of_range", "pace"),
@@ -393,6 +405,30 @@ def test_a_full_change_log_is_told(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(changes=[{"after_update": i, "train": True} for i in range(1, 1001)], play=False)
         assert one.refusal(type="change", train=False)["code"] == "changes_full"
+
+
+def test_a_message_of_many_mistakes_costs_no_more_than_one(server: Server) -> None:
+    mistakes = ["1," * 60_000 + "1", "{}," * 40_000 + "{}"]
+    with viewer(server.ws) as one, viewer(server.ws) as other:
+        other.open(pace=20)
+        for name, mistake in zip(("views", "changes"), mistakes, strict=True):
+            one.socket.send(f'{{"type":"open","{name}":[{mistake}]}}')
+            assert one.until("error")["field"].startswith(name)
+        one.socket.send('{"type":"open","views":[' + "1," * 300_000 + "1]}")
+        assert one.until("error")["code"] == "out_of_range"
+        assert one.open(play=False), "the connection stays open"
+        assert other.updates(3)
+
+
+def test_a_damaged_model_is_unknown(start_server: Any, tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "0123456789abcdef.safetensors").write_bytes(b"junk")
+    with start_server(models_dir=tmp_path / "models") as server:
+        with viewer(server.ws) as one:
+            error = one.refusal(type="open", recipe={"weights": "0123456789abcdef"})
+            assert (error["code"], error["field"]) == ("unknown_model", "recipe.weights")
+        assert httpx.get(server.url + "/models/0123456789abcdef").status_code == 404
+        assert "Traceback" not in server.log.read_text()
 
 
 # ---------------------------------------------------------------- who may come in
@@ -488,6 +524,20 @@ def test_a_viewer_that_vanishes_is_freed_within_10_seconds(server: Server) -> No
     # it neither closes nor answers pings, as if its network were gone
     eventually(lambda: server.metric("unrolled_viewers") == before, 10, "the vanished viewer is freed")
     raw.close()
+
+
+def test_a_viewer_that_vanishes_in_a_flood_leaves_no_traceback(server: Server) -> None:
+    before = server.metric("unrolled_viewers")
+    for _ in range(5):
+        raw = raw_viewer(server)
+        say(raw, type="open", pace="max", recipe={"cell": "lstm", "hidden_size": 128})
+        for _ in range(120):
+            say(raw, type="change", learning_rate=0.01)
+            say(raw, type="pause")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.close()
+    eventually(lambda: server.metric("unrolled_viewers") == before, 20, "they are freed")
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_sigterm_tells_viewers_1012_finishes_predictions_and_ends_within_5_seconds(start_server: Any) -> None:

@@ -61,6 +61,12 @@ def test_plotly_is_sent_compressed_ahead_of_time(server: Server, encoding: str, 
     assert len(body) < len(PLOTLY) / 2.5
 
 
+def test_an_encoding_that_is_refused_is_not_sent(server: Server) -> None:
+    headers, body = raw_get(script_url(server), "br;q=0, gzip; q=0.0")
+    assert "content-encoding" not in headers
+    assert body == PLOTLY
+
+
 def test_the_pages_files_are_checked_for_a_newer_version(server: Server) -> None:
     first = httpx.get(server.url + "/static/main.js")
     assert first.headers["cache-control"] == "no-cache"

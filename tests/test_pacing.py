@@ -44,6 +44,30 @@ def test_a_stall_is_not_followed_by_a_rush() -> None:
     assert pacing.allowance(0, 100.0) <= 1 + SLACK_SECONDS * 20
 
 
+def test_play_after_a_long_pause_is_not_followed_by_a_rush() -> None:
+    pacing = Pacing(20.0, True, 0, 0.0)
+    pacing.pause()
+    pacing.play(100.0)
+    assert pacing.allowance(0, 100.0) == 1
+
+
+def test_steps_do_not_put_off_what_play_makes() -> None:
+    pacing = Pacing(0.5, False, 0, 0.0)
+    for update in range(4):
+        pacing.step()
+        pacing.made(1, 1.0)
+        pacing.seen = update + 1
+    pacing.play(2.0)
+    assert pacing.until_update(4, 2.0) == 0
+
+
+def test_every_step_counts_also_beyond_the_window() -> None:
+    pacing = Pacing(20.0, False, 0, 0.0)
+    for _ in range(12):
+        pacing.step()
+    assert simulate(pacing, 10) == 12
+
+
 def test_a_short_delay_is_made_up_for() -> None:
     pacing = Pacing(20.0, True, 0, 0.0)
     assert pacing.allowance(0, 0.11) == 3

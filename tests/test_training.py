@@ -211,6 +211,22 @@ def test_divergence_names_the_first_bad_tensor_and_hands_out_the_last_good_state
     assert learner.checkpoint().to_bytes() == again.checkpoint().to_bytes()
 
 
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_views_stay_finite_until_a_run_diverges(cell: str) -> None:
+    fields = {"cell": cell, "optimizer": "sgd", "learning_rate": 1.0, "hidden_size": 128}
+    learner = Learner(Recipe.model_validate(fields))
+
+    def advance_until_it_diverges() -> None:
+        for _ in range(500):
+            update = learner.advance(ALL_VIEWS)
+            for shown in (update.hidden, update.gradient, update.prediction, update.prediction_after):
+                assert shown is not None
+                assert np.isfinite(shown).all()
+
+    with pytest.raises(Diverged):
+        advance_until_it_diverges()
+
+
 def test_a_weight_that_overflows_is_undone() -> None:
     learner = Learner(Recipe())
     run(learner, 3)
