@@ -59,16 +59,21 @@ function rightEdge(points) {
   return edge;
 }
 
-/** @returns the range and a label for each power of ten in it; every second one where there are many */
+/** @returns the range and a label for each power of ten in it; fewer where there are many */
 function powers([low, high]) {
-  const apart = high - low > 5 ? 2 : 1;
+  const apart = Math.max(1, Math.ceil((high - low) / 5));
   const exponents = [];
   for (let exponent = Math.floor(high); exponent >= low; exponent -= apart) exponents.push(exponent);
   return {
     range: [low, high],
     tickvals: exponents.map((exponent) => 10 ** exponent),
-    ticktext: exponents.map((exponent) => (exponent < -3 ? `1e−${-exponent}` : String(10 ** exponent))),
+    ticktext: exponents.map(power),
   };
+}
+
+function power(exponent) {
+  if (exponent < -3) return `1e−${-exponent}`;
+  return exponent > 3 ? `1e${exponent}` : String(10 ** exponent);
 }
 
 function decades(points) {
