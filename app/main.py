@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from app import live, ops, predict
 from app.metrics import Metrics
 from app.models import ModelStore
-from app.page import Page, PageFiles, SecurityHeaders
+from app.page import Page, SecurityHeaders
 from app.predictor import Predictor
 from app.refusals import install
 from app.settings import Settings
@@ -62,7 +62,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(live.routes(trainer, store, settings, metrics))
     app.include_router(ops.routes(metrics, lambda: readiness))
     app.include_router(page.routes())
-    app.mount("/static", PageFiles())
 
     schema = Recipe.model_json_schema()
 

@@ -16,6 +16,7 @@ import { Words, preferredLanguage, rememberLanguage } from "./words.js";
 /** Wiring only. The socket opens first: the network learns while words, schema and Plotly are on their way. */
 
 const TRY_AGAIN = 2000; // ms
+const FIRST_WAVE = 100; // ms
 
 const at = (id) => document.getElementById(id);
 const address = (path) => new URL(path, document.baseURI);
@@ -65,6 +66,8 @@ let Plotly = null;
 let plotlyFailed = false;
 let palette = null;
 let restyled = true;
+let waveShown = false;
+let restTimer = 0;
 
 function redrawCharts() {
   restyled = true;
@@ -78,10 +81,23 @@ function drawCharts(state, drawn) {
   if (restyled || moved) {
     wave.draw(Plotly, state, palette, restyled);
   }
+  if (!waveShown) {
+    if (state.chunks.length > 0) showTheRest();
+    restyled = false;
+    return true;
+  }
   beside.draw(Plotly, state, palette, restyled);
   predict.draw(Plotly, palette, restyled);
   restyled = false;
   return true;
+}
+
+/** The first frames are the wave's alone: what is beside it may come a moment later. */
+function showTheRest() {
+  restTimer ||= setTimeout(() => {
+    waveShown = true;
+    redrawCharts();
+  }, FIRST_WAVE);
 }
 
 function drawWords(state, drawn) {
