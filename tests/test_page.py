@@ -93,7 +93,19 @@ class Visit:
         raise AssertionError(f"not within {seconds} s: {what}")
 
     def draws(self, update: int) -> None:
+        """Wait for an update of the newest run to come and to be drawn."""
+        self.until(lambda: self._newest() >= update, f"update {update} sent, at {self._newest()}")
         self.until(lambda: self.update >= update, f"update {update} drawn, at {self.update}")
+
+    def _newest(self) -> int:
+        """The newest update sent since the last `opened`."""
+        newest = 0
+        for message in self.received:
+            if message["type"] == "opened":
+                newest = message["update"]
+            elif message["type"] == "updates":
+                newest = message["updates"][-1]["update"]
+        return newest
 
     def pauses(self) -> int:
         """Press pause; the update that the page then rests at."""
@@ -178,14 +190,17 @@ def test_pause_rests_and_step_makes_one_update(visit: Visits) -> None:
 
 def test_reset_shows_the_same_numbers_and_a_new_seed_others(visit: Visits) -> None:
     page = visit(charts=False)
+
+    def first_updates() -> list[dict[str, Any]]:
+        return [update for update in page.updates() if update["update"] == 1]
+
     page.draws(3)
     page.at("reset").click()
-    page.until(lambda: len(page.opened()) == 2, "a second run")
+    page.until(lambda: len(first_updates()) == 2, "a second run")
     page.draws(3)
     page.page.locator("body").press("d")
-    page.until(lambda: len(page.opened()) == 3, "a third run")
-    page.draws(3)
-    first, again, other = [update for update in page.updates() if update["update"] == 1]
+    page.until(lambda: len(first_updates()) == 3, "a third run")
+    first, again, other = first_updates()
     for update in (first, again, other):
         del update["milliseconds"]
     assert first == again
@@ -196,17 +211,20 @@ def test_reset_shows_the_same_numbers_and_a_new_seed_others(visit: Visits) -> No
 def test_pace_is_set_by_slider_and_keys(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(1)
+
+    def paces() -> list[float | str]:
+        return [message["pace"] for message in page.sent if message["type"] == "pace"]
+
     page.at("pace").fill("0")
     expect(page.page.locator("#pace-value")).to_have_text("0.2/s")
+    page.until(lambda: 0.2 in paces(), "the server hears the slowest pace")
     page.at("pace").fill("100")
     expect(page.page.locator("#pace-value")).to_have_text("max")
-    page.until(lambda: page.sent[-1]["type"] == "seen" or page.sent[-1].get("pace") == "max", "the server hears it")
+    page.until(lambda: "max" in paces(), "the server hears the fastest pace")
     page.at("pace").blur()
     page.page.locator("body").press("[")
     expect(page.page.locator("#pace-value")).to_have_text(re.compile(r"^\d\d/s$"))
-    asked = [message["pace"] for message in page.sent if message["type"] == "pace"]
-    assert asked[0] == 0.2
-    assert "max" in asked
+    page.until(lambda: paces()[-1] not in (0.2, "max"), "the server hears the key")
 
 
 def test_keys_do_nothing_while_typing(visit: Visits) -> None:
