@@ -230,7 +230,7 @@ def test_pace_is_set_by_slider_and_keys(visit: Visits) -> None:
 def test_keys_do_nothing_while_typing(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(1)
-    page.at("source-paste").check(force=True)
+    page.at("source-paste").check()
     page.at("numbers").press_sequentially("r d ")
     assert len(page.opened()) == 1
 
@@ -255,7 +255,7 @@ def test_a_live_field_changes_the_run_as_it_goes(visit: Visits) -> None:
 def test_a_restart_field_opens_a_new_run(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(2)
-    page.page.locator("[data-field=cell] input[value=gru]").check(force=True)
+    page.page.locator("[data-field=cell] input[value=gru]").check()
     expect(page.at("network-text")).to_contain_text("GRU(")
     page.choose("shortest", 5)
     page.until(lambda: page.opened()[-1]["recipe"]["longest"] == 5, "the longest follows the shortest")
@@ -311,7 +311,7 @@ def test_a_diverged_run_says_so_and_resets(visit: Visits) -> None:
     page.draws(1)
     page.at("pace").fill("100")
     page.choose("learning_rate", 1)
-    page.page.locator("[data-field=optimizer] input[value=sgd]").check(force=True)
+    page.page.locator("[data-field=optimizer] input[value=sgd]").check()
     expect(page.at("status")).to_have_text("diverged")
     expect(page.at("notice")).to_contain_text("Lower the learning rate")
     page.page.locator("#recipe-learning_rate").fill("0.01")
@@ -375,7 +375,7 @@ def test_a_prediction_is_drawn_and_its_curl_says_the_same(visit: Visits) -> None
     body = json.loads(shlex.split(copied)[-1])
     assert httpx.post(shlex.split(copied)[2], json=body).json()["prediction"] == drawn
     expect(page.page.locator("#carry-caption")).to_contain_text("goes on")
-    page.at("source-paste").check(force=True)
+    page.at("source-paste").check()
     page.at("predict-go").click()
     page.until(lambda: len(page.trace("prediction", "predict-chart")["y"]) == 11, "the pasted numbers' answer")
     assert "state" in json.loads(shlex.split(page.at("curl").inner_text())[-1])
