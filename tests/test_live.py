@@ -95,12 +95,7 @@ def test_pause_play_and_step(server: Server) -> None:
         one.send(type="play")
         last = one.updates(3)[-1]["update"]
         one.send(type="pause")
-        while True:
-            try:
-                last = one.next(0.5)["updates"][-1]["update"]
-                one.seen(last)
-            except TimeoutError:
-                break
+        last = max(last, one.settles(acknowledge=True))
         assert one.is_silent()
         one.send(type="play")
         assert one.updates(1)[0]["update"] == last + 1
@@ -111,23 +106,14 @@ def test_a_step_while_playing_pauses(server: Server) -> None:
         one.open(pace=60)
         one.updates(3)
         one.send(type="step")
-        while True:
-            try:
-                one.next(0.5)
-            except TimeoutError:
-                break
+        one.settles()
         assert one.is_silent()
 
 
 def test_the_server_stays_within_the_window_ahead_of_seen(server: Server) -> None:
     with viewer(server.ws) as one:
         opened = one.open(pace=60)
-        got = 0
-        while True:
-            try:
-                got = one.next(1.0)["updates"][-1]["update"]
-            except TimeoutError:
-                break
+        got = one.settles()
         assert got == opened["window"] == 15
         one.seen(got)
         assert one.until("updates")["updates"][0]["update"] == got + 1
@@ -138,12 +124,7 @@ def test_seen_beyond_what_was_made_counts_as_all_that_was_made(server: Server) -
         opened = one.open(pace=60, play=False)
         one.seen(10_000)
         one.send(type="play")
-        got = 0
-        while True:
-            try:
-                got = one.next(1.0)["updates"][-1]["update"]
-            except TimeoutError:
-                break
+        got = one.settles()
         assert got == opened["window"]
 
 

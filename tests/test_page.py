@@ -24,17 +24,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from bench.first_prediction import FLAGS
+
 STATIC = Path(__file__).parent.parent / "static"
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SECONDS = 30
