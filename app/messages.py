@@ -12,9 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     TypeAdapter,
-    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -236,10 +234,6 @@ class SetLive(LiveFields):
 
     type: Literal["change"]
 
-    def fields(self) -> dict[str, Any]:
-        """What it sets, by field name."""
-        return self.model_dump(exclude={"type"}, exclude_none=True)
-
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.fields():
@@ -318,10 +312,6 @@ class Changed(LiveFields):
 
     type: Literal["changed"] = "changed"
     after_update: int
-
-    @model_serializer(mode="wrap")
-    def _only_what_is_set(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in serialize(self).items() if value is not None}
 
 
 class Finished(BaseModel):

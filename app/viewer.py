@@ -33,7 +33,7 @@ from app.models import ModelStore
 from app.playback import Playback
 from app.refusals import Refused
 from app.trainer import Trainer
-from model.checkpoint import Checkpoint, CheckpointError, versions
+from model.checkpoint import Checkpoint, versions
 from model.floors import floors
 from model.recipe import Recipe
 from model.training import Learner, Update
@@ -167,19 +167,15 @@ class Viewer:
     async def _weights(self, recipe: Recipe) -> Checkpoint | None:
         if recipe.weights == "random":
             return None
-        data = await asyncio.to_thread(self._store.read, recipe.weights, "recipe.weights")
-        try:
-            weights = Checkpoint.from_bytes(data)
-        except CheckpointError as error:
-            raise Refused("unknown_model", "recipe.weights", f"recipe.weights: {error}") from None
-        has, wants = weights.recipe, recipe
+        model = await asyncio.to_thread(self._store.get, recipe.weights, "recipe.weights")
+        has, wants = model.checkpoint.recipe, recipe
         if (has.cell, has.hidden_size) != (wants.cell, wants.hidden_size):
             detail = (
                 f"model {wants.weights} is {has.cell} with hidden_size {has.hidden_size}, "
                 f"not {wants.cell} with {wants.hidden_size}"
             )
             raise Refused("conflict", "recipe.weights, recipe.cell, recipe.hidden_size", detail)
-        return weights
+        return model.checkpoint
 
     async def _resume(self, data: bytes) -> None:
         asked, self._announced = self._announced, None
@@ -187,7 +183,7 @@ class Viewer:
             raise Refused("checkpoint_unexpected", "", "a binary frame follows only an `open` with `resume`")
         try:
             learner = await self._trainer.resume(data)
-        except (CheckpointError, ValueError) as error:
+        except ValueError as error:
             raise Refused("bad_checkpoint", "checkpoint", f"checkpoint: {error}") from None
         after = learner.update if asked.after is None else asked.after
         if not learner.update <= after <= learner.update + MAX_AFTER:

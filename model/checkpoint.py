@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 
 from model.network import Network, state_parts, tensor_shapes
 from model.recipe import MOST_CHANGES, Change, Frozen, Recipe
-from model.signal import SignalState
+from model.signal import GENERATORS, SignalState
 
 FORMAT = 1
 """Version of the layout of the blob."""
@@ -39,7 +39,8 @@ Interval = Annotated[float, Field(gt=0, le=math.pi)]
 Array = Shaped[np.ndarray, "..."]
 Tensors = Mapping[str, Array]
 
-_GENERATORS = ("lengths", "streams", "noise")
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What Adam keeps of each weight's gradients, by PyTorch's names."""
 
 
 class CheckpointError(ValueError):
@@ -103,7 +104,7 @@ class Checkpoint:
             self.run.next_stream_id,
             self.tensors["streams.id"],
             self.tensors["streams.offset"],
-            {name: self.tensors[f"generator.{name}"] for name in _GENERATORS},
+            {name: self.tensors[f"generator.{name}"] for name in GENERATORS},
         )
 
     def network(self) -> Network:
@@ -221,8 +222,8 @@ def _run_tensors(run: Run, tensors: Tensors) -> dict[str, tuple[tuple[int, ...],
         "streams.id": ((streams,), np.int64),
         "streams.offset": ((streams,), np.float64),
     }
-    expected |= {f"generator.{name}": ((4,), np.uint64) for name in _GENERATORS}
+    expected |= {f"generator.{name}": ((4,), np.uint64) for name in GENERATORS}
     if recipe.optimizer == "adam" and run.optimizer_steps > 0:
         for name, shape in tensor_shapes(recipe.cell, recipe.hidden_size).items():
-            expected |= {f"optimizer.{name}.{moment}": (shape, np.float32) for moment in ("exp_avg", "exp_avg_sq")}
+            expected |= {f"optimizer.{name}.{moment}": (shape, np.float32) for moment in MOMENTS}
     return expected

@@ -10,11 +10,8 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from model.checkpoint import Tensors
+from model.checkpoint import MOMENTS, Tensors
 from model.recipe import Recipe
-
-MOMENTS = ("exp_avg", "exp_avg_sq")
-
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 """PyTorch's defaults, and the tutorial's."""

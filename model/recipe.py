@@ -132,7 +132,21 @@ _OPTIONAL: dict[str, Any] = {
     )
     for name, field in _LIVE.items()
 }
-LiveFields = create_model("LiveFields", __base__=Frozen, **_OPTIONAL)
+
+
+class _SomeFields(Frozen):
+    """Live fields of which only some are set: what is not set is not written either."""
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_set(self, serialize: Any) -> dict[str, Any]:
+        return {name: value for name, value in serialize(self).items() if value is not None}
+
+    def fields(self) -> dict[str, Any]:
+        """What it sets, by field name."""
+        return self.model_dump(include=set(LIVE_FIELDS))
+
+
+LiveFields = create_model("LiveFields", __base__=_SomeFields, **_OPTIONAL)
 
 
 class Change(LiveFields):
@@ -146,11 +160,3 @@ class Change(LiveFields):
             names = ", ".join(sorted(LIVE_FIELDS))
             raise PydanticCustomError("no_change", "a change sets at least one of {names}", {"names": names})
         return self
-
-    @model_serializer(mode="wrap")
-    def _only_what_is_set(self, serialize: Any) -> dict[str, Any]:
-        return {name: value for name, value in serialize(self).items() if value is not None}
-
-    def fields(self) -> dict[str, Any]:
-        """What it sets, by field name."""
-        return self.model_dump(exclude={"after_update"})

@@ -10,6 +10,9 @@ from model.recipe import Recipe
 TUTORIAL_HORIZON = 1024
 """Half-periods for which a float32 phase is still good enough to be the tutorial's own numbers (error < 1.3e-4)."""
 
+GENERATORS = ("lengths", "streams", "noise")
+"""What a run draws while it is in motion, each from a generator of its own."""
+
 GeneratorState = UInt64[np.ndarray, "4"]
 
 
@@ -54,9 +57,7 @@ class Signal:
         self._next_stream_id = 1
         self._stream_ids = np.zeros(1, np.int64)
         self._offset = np.zeros(1, np.float64)
-        self._generators = {
-            name: np.random.Generator(named_bits(recipe.seed, name)) for name in ("lengths", "streams", "noise")
-        }
+        self._generators = {name: np.random.Generator(named_bits(recipe.seed, name)) for name in GENERATORS}
 
     def next(self) -> Chunk:
         """Draw the next chunk and move on past it."""

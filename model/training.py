@@ -173,7 +173,7 @@ class Learner:
             with torch.no_grad():
                 shown["prediction_after"] = _finite(self.network(x, state)[0].squeeze(-1))
         if "hidden" in views:
-            shown["hidden"] = hidden.detach().float().contiguous().numpy()
+            shown["hidden"] = _array(hidden)
         # detached, so that the next backward stops at the seam
         self._state = carried.detach()
         self.update += 1
@@ -189,7 +189,7 @@ class Learner:
             t=chunk.t,
             input=chunk.input,
             target=chunk.target,
-            prediction=_rows(prediction.detach()),
+            prediction=_array(prediction.squeeze(-1)),
             loss=loss,
             mean_loss=self._loss_sum / self.update,
             milliseconds=spent,
@@ -263,11 +263,11 @@ class Learner:
         return learner
 
 
-def _rows(prediction: Float[Tensor, "streams time 1"]) -> Float32[np.ndarray, "streams time"]:
-    return prediction.squeeze(-1).float().contiguous().numpy()
+def _array(tensor: Float[Tensor, "*shape"]) -> Float32[np.ndarray, "*shape"]:
+    return tensor.detach().float().contiguous().numpy()
 
 
 def _finite(rows: Float[Tensor, "streams time"]) -> Float32[np.ndarray, "streams time"]:
     """In float32, and right before a divergence, where a view may overflow, no larger than float32 can say."""
     most = torch.finfo(torch.float32).max
-    return rows.nan_to_num(nan=most).clamp(-most, most).float().contiguous().numpy()
+    return _array(rows.nan_to_num(nan=most).clamp(-most, most))
