@@ -1,5 +1,6 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000)
 # make test   install, then run every test, the browser's included
+# make test-graphs  install TensorFlow and ONNX Runtime too, then run the tests that need them
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
 # make bench  measure, and append the figures to bench/results.json
@@ -10,13 +11,16 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test check format schema bench chromium
+.PHONY: run test test-graphs check format schema bench chromium
 
 run: .venv/run.stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
 
 test: .venv/dev.stamp chromium
 	$(bin)/pytest $(ARGS)
+
+test-graphs: .venv/graphs.stamp chromium
+	$(bin)/pytest tests/graphs $(ARGS)
 
 check: .venv/dev.stamp
 	$(bin)/ruff check .
@@ -49,6 +53,10 @@ bench: .venv/dev.stamp chromium
 .venv/dev.stamp: .venv/torch.stamp pyproject.toml
 	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	touch $@ .venv/run.stamp
+
+.venv/graphs.stamp: .venv/dev.stamp
+	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev,graphs]'
+	touch $@
 
 chromium:
 	@command -v chromium >/dev/null || { echo "The browser tests need Chromium and a font with Chinese characters;" \

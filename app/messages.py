@@ -38,6 +38,7 @@ Code = Literal[
     "not_found",  # 404
     "method_not_allowed",  # 405
     "bad_request",  # any other 4xx
+    "not_installed",  # 501: an optional framework is not on this server
     "busy",  # 503, with Retry-After
     "store_full",  # 507: no room for another model
     "failed",  # 500: our own bug

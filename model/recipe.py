@@ -13,6 +13,8 @@ MOST_CHANGES = 1000
 
 Cell = Literal["rnn", "gru", "lstm"]
 
+Framework = Literal["torch", "tensorflow"]
+
 
 class Frozen(BaseModel):
     """A value: immutable, unknown fields refused, and no guessing of types (`true` and `"1"` are not numbers)."""
@@ -30,6 +32,12 @@ class Recipe(Frozen):
 
     seed: int = _field(
         1, "Seed", "Where every random draw of the run begins: same seed, same numbers.", ge=0, le=2**31 - 1
+    )
+    framework: Framework = _field(
+        "torch",
+        "Framework",
+        "Which of the tutorial's two programs learns: PyTorch, whose graph is dynamic, or TensorFlow, whose graph is "
+        "built once.",
     )
     cell: Cell = _field("rnn", "Cell", "What happens at each time step: plain tanh, or a gated GRU or LSTM.")
     hidden_size: int = _field(
@@ -94,6 +102,11 @@ class Recipe(Frozen):
             raise _disagree("shortest", self.shortest, "must not exceed", "longest", self.longest)
         if self.fewest_streams > self.most_streams:
             raise _disagree("fewest_streams", self.fewest_streams, "must not exceed", "most_streams", self.most_streams)
+        if self.framework == "tensorflow" and self.most_streams > 1:
+            rule = "must be 1, since a graph built once fixes the batch so that the time step may vary, with"
+            raise _disagree("most_streams", self.most_streams, rule, "framework", self.framework)
+        if self.framework == "tensorflow" and self.cell != "rnn":
+            raise _disagree("cell", self.cell, "must be rnn, the tutorial's, with", "framework", self.framework)
         if self.longest * self.samples > LONGEST_CHUNK:
             rule = f"times samples must stay within {LONGEST_CHUNK} time steps: too many for"
             raise _disagree("longest", self.longest, rule, "samples", self.samples)
@@ -108,7 +121,7 @@ class Recipe(Frozen):
         return Recipe.model_validate(self.model_dump() | change.fields())
 
 
-def _disagree(first: str, one: int, rule: str, second: str, other: int) -> PydanticCustomError:
+def _disagree(first: str, one: int | str, rule: str, second: str, other: int | str) -> PydanticCustomError:
     return PydanticCustomError(
         "fields_disagree",
         "{first} ({one}) {rule} {second} ({other})",
