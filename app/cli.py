@@ -1,7 +1,8 @@
-"""unrolled serve | train | predict. A user's mistake is a line on standard error and exit code 2."""
+"""unrolled serve | train | predict | export. A user's mistake is a line on standard error and exit code 2."""
 
 import click
 
+from app.export_command import export
 from app.mistake import Mistake, settings
 from app.predict_command import predict
 from app.train_command import train
@@ -30,3 +31,4 @@ def serve(host: str | None, port: int | None) -> None:
 
 main.add_command(train)
 main.add_command(predict)
+main.add_command(export)

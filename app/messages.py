@@ -230,6 +230,12 @@ class SetPace(Frozen):
     pace: Pace
 
 
+class AskCheckpoint(Frozen):
+    """Send a binary checkpoint of the run as it stands."""
+
+    type: Literal["checkpoint"]
+
+
 class SetLive(LiveFields):
     """Change live fields of the recipe from the next update on."""
 
@@ -242,7 +248,9 @@ class SetLive(LiveFields):
         return self
 
 
-FromViewer = Annotated[Open | Seen | Play | Pause | Step | SetPace | SetLive, Field(discriminator="type")]
+FromViewer = Annotated[
+    Open | Seen | Play | Pause | Step | SetPace | SetLive | AskCheckpoint, Field(discriminator="type")
+]
 
 read_from_viewer: TypeAdapter[FromViewer] = TypeAdapter(FromViewer)
 

@@ -19,7 +19,7 @@ from app.messages import (
 from app.models import ModelStore
 from app.predictor import Predictor
 from app.question import Question
-from app.refusals import documented, read_body
+from app.refusals import documented, documented_body, read_body
 from app.settings import Settings
 from model.checkpoint import MAX_BYTES
 
@@ -66,7 +66,7 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
             **documented("broken_json", "body_too_slow", "body_too_large", "missing", "unknown_field", "conflict"),
             **documented("wrong_type", "not_finite", "out_of_range", "bad_state", "unknown_model", "busy"),
         },
-        openapi_extra=_body("application/json", PredictRequest.model_json_schema(), PREDICT_EXAMPLES),
+        openapi_extra=documented_body("application/json", PredictRequest.model_json_schema(), PREDICT_EXAMPLES),
     )
 
     @router.get("/models", summary="List the models", response_model=ModelList)
@@ -84,7 +84,7 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
             201: {"model": StoredModelSummary},
             **documented("body_too_slow", "body_too_large", "bad_model", "store_full"),
         },
-        openapi_extra=_body("application/octet-stream", {"type": "string", "format": "binary"}),
+        openapi_extra=documented_body("application/octet-stream", {"type": "string", "format": "binary"}),
     )
     async def upload(request: Request) -> Response:
         """A checkpoint, as raw safetensors bytes. Its id is the hash of its content."""
@@ -122,9 +122,3 @@ def _encode(answer: dict[str, Any]) -> bytes:
         rows = (orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY) for row in answer["predictions"])
         answer["predictions"] = [orjson.Fragment(row) for row in rows]
     return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _body(media_type: str, schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The OpenAPI of a body that the route reads for itself, in place of FastAPI's own reading."""
-    content = {"schema": schema, "examples": examples} if examples else {"schema": schema}
-    return {"requestBody": {"required": True, "content": {media_type: content}}}

@@ -176,3 +176,9 @@ def documented(*codes: Code) -> dict[int | str, dict[str, Any]]:
         status: {"model": Problem, "description": "refused: " + ", ".join(names)}
         for status, names in sorted(by_status.items())
     }
+
+
+def documented_body(media_type: str, schema: dict[str, Any], examples: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The OpenAPI of a body that the route reads for itself, in place of FastAPI's own reading."""
+    content = {"schema": schema, "examples": examples} if examples else {"schema": schema}
+    return {"requestBody": {"required": True, "content": {media_type: content}}}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app.connection import FAILED, Connection, Gone
 from app.messages import (
     MAX_AFTER,
+    AskCheckpoint,
     Changed,
     DivergedAt,
     Finished,
@@ -134,7 +135,9 @@ class Viewer:
             raise Refused("not_open", "type", f"the first message must be `open`, not {message.type!r}")
         return await self._control(self._playback, message)
 
-    async def _control(self, playback: Playback, message: Seen | Play | Pause | Step | SetPace | SetLive) -> None:
+    async def _control(
+        self, playback: Playback, message: Seen | Play | Pause | Step | SetPace | SetLive | AskCheckpoint
+    ) -> None:
         match message:
             case Seen():
                 playback.seen(message.update)
@@ -148,6 +151,9 @@ class Viewer:
                 playback.pacing.set_pace(message.pace, monotonic())
             case SetLive():
                 await self._change(playback, message)
+            case AskCheckpoint():
+                await self._send(playback.take_all())
+                await self._hand_over(playback.learner)
 
     # ---------------------------------------------------------------- the run
 

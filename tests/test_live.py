@@ -246,6 +246,71 @@ def test_a_further_open_ends_the_run_and_begins_another(server: Server) -> None:
         assert timeless(one.updates(5))[:5] == first
 
 
+# ---------------------------------------------------------------- a checkpoint on request
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_checkpoint_on_request_is_of_the_newest_update_sent_and_resumes_to_the_bit(server: Server, cell: str) -> None:
+    recipe = {"cell": cell, "most_streams": 3}
+    with viewer(server.ws) as one:
+        one.open(recipe=recipe, pace="max")
+        newest = one.updates(10)[-1]["update"]
+        one.send(type="checkpoint")
+        while isinstance(heard := one.next(), dict):
+            newest = heard["updates"][-1]["update"]
+        assert Checkpoint.from_bytes(heard).run.update == newest
+        one.seen(newest)
+        rest = one.updates(20)
+    with viewer(server.ws) as one:
+        assert one.resume(heard, pace="max")["update"] == newest
+        again = one.updates(20)
+    assert rest[0]["update"] == again[0]["update"] == newest + 1
+    assert timeless(again)[:20] == timeless(rest)[:20]
+
+
+def test_asking_for_a_checkpoint_leaves_the_run_as_it_is(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(recipe={"seed": 9}, pace="max")
+        alone = timeless(one.updates(12))[:12]
+    with viewer(server.ws) as one:
+        one.open(recipe={"seed": 9}, play=False)
+        disturbed = []
+        for update in range(1, 13):
+            one.send(type="step")
+            disturbed += one.updates(1)
+            one.send(type="checkpoint")
+            assert Checkpoint.from_bytes(one.next()).run.update == update
+        assert one.is_silent(), "it is still paused"
+    assert timeless(disturbed) == alone
+
+
+def test_a_checkpoint_of_no_run_is_refused(server: Server) -> None:
+    with viewer(server.ws) as one:
+        error = one.refusal(type="checkpoint")
+        assert (error["code"], error["field"]) == ("not_open", "type")
+        one.send(type="open", resume=True)
+        assert one.refusal(type="checkpoint")["code"] == "checkpoint_expected"
+        one.open(play=False)
+        one.send(type="checkpoint")
+        assert one.next() == one.checkpoint
+
+
+def test_a_flood_of_requests_for_checkpoints_is_answered_in_order_and_slows_no_other(server: Server) -> None:
+    with viewer(server.ws) as one, viewer(server.ws) as other:
+        other.open(pace=20)
+        other.updates(2)
+        one.open(recipe={"cell": "lstm", "hidden_size": 128}, play=False)
+        began = time.monotonic()
+        for _ in range(200):
+            one.send(type="checkpoint")
+        one.send(type="step")
+        other.updates(20)
+        assert time.monotonic() - began < 4, "20 updates at 20 a second"
+        for _ in range(200):
+            assert one.next() == one.checkpoint
+        assert one.updates(1)[0]["update"] == 1
+
+
 # ---------------------------------------------------------------- resume
 
 
@@ -352,6 +417,7 @@ BAD = [
     ('{"type":"change"}', "missing", ""),
     ('{"type":"change","seed":2}', "unknown_field", "seed"),
     ('{"type":"change","learning_rate":2}', "out_of_range", "learning_rate"),
+    ('{"type":"checkpoint","after":1}', "unknown_field", "after"),
     ('{"type":"play","surprise":1}', "unknown_field", "surprise"),
 ]
 
