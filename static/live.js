@@ -11,6 +11,9 @@ const FIRST_WAIT = 500; // ms
 const LONGEST_WAIT = 15_000; // ms
 const WAIT_WHEN_FULL = 5_000; // ms
 
+/** Messages that a checkpoint comes right behind; any other was asked for. */
+const WITH_CHECKPOINT = ["opened", "changed", "diverged"];
+
 const CLOSE_REFUSED = 1008;
 const CLOSE_TOO_BIG = 1009;
 const CLOSE_RESTARTING = 1012;
@@ -22,6 +25,9 @@ export class Live {
   #timer = 0;
   #seen = 0;
   #checkpoint = null;
+  /** Who waits for a checkpoint, in the order of asking. @type {{resolve: Function, reject: Function}[]} */
+  #waiting = [];
+  #announced = false;
   #wanted;
   #store;
   #url;
@@ -43,7 +49,7 @@ export class Live {
     const socket = new WebSocket(this.#url);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => this.#greet();
-    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(data) : this.#keep(data));
+    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(data) : this.#receive(data));
     socket.onclose = ({ code, reason }) => this.#dropped(socket, code, reason);
     this.#socket = socket;
   }
@@ -68,6 +74,16 @@ export class Live {
   /** @param {Record<string, any>} message one that needs no answer kept: play, pause, step, pace, change */
   send(message) {
     if (this.#ready()) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** @returns {Promise<ArrayBuffer>} a checkpoint of the run as it stands; fails if the connection does */
+  checkpoint() {
+    return new Promise((resolve, reject) => {
+      if (!this.#ready()) return reject(new Error("not connected"));
+      this.#waiting.push({ resolve, reject });
+      this.send({ type: "checkpoint" });
+      return undefined;
+    });
   }
 
   /** @param {number} update the newest one drawn */
@@ -104,6 +120,7 @@ export class Live {
   #hear(text) {
     const message = JSON.parse(text);
     const resuming = this.#store.state.opening?.after != null;
+    this.#announced = WITH_CHECKPOINT.includes(message.type);
     if (message.type === "opened") {
       if (message.protocol !== PROTOCOL) return this.#outdated(`protocol ${message.protocol}`);
       this.#attempts = 0;
@@ -123,7 +140,9 @@ export class Live {
     return undefined;
   }
 
-  #keep(bytes) {
+  #receive(bytes) {
+    if (!this.#announced) this.#waiting.shift()?.resolve(bytes);
+    this.#announced = false;
     if (this.#store.state.opening) return; // of the run that is being left
     this.#checkpoint = { bytes, update: updateOf(bytes) };
   }
@@ -133,12 +152,14 @@ export class Live {
     const socket = this.#socket;
     this.#socket = null;
     socket.close();
+    this.#giveUpWaiting();
     this.#store.dispatch({ type: "connection", status: "reload", detail });
   }
 
   #dropped(socket, code, reason) {
     if (socket !== this.#socket) return;
     this.#socket = null;
+    this.#giveUpWaiting();
     if (code === CLOSE_REFUSED || code === CLOSE_TOO_BIG) {
       this.#store.dispatch({ type: "connection", status: "refused", detail: reason });
       return;
@@ -153,6 +174,11 @@ export class Live {
     const jittered = (longest) => longest * (0.5 + Math.random() / 2);
     if (code === CLOSE_FULL) this.#wait("full", jittered(Math.max(WAIT_WHEN_FULL, doubled)));
     else this.#wait(navigator.onLine ? "waiting" : "offline", jittered(doubled));
+  }
+
+  #giveUpWaiting() {
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error("the connection was lost"));
+    this.#announced = false;
   }
 
   #wait(status, milliseconds) {

@@ -1,6 +1,7 @@
 import { BesideCharts, plotlyLoaded } from "./charts.js";
 import { Circle } from "./circle.js";
 import { Controls } from "./controls.js";
+import { Download } from "./download.js";
 import { Live } from "./live.js";
 import { Loss } from "./loss.js";
 import { readPalette, themed } from "./palette.js";
@@ -45,6 +46,7 @@ const status = new Status(words, {
   dismiss: () => store.dispatch({ type: "dismissed" }),
 });
 const printed = new Printed(words);
+const download = new Download(words, live, () => store.redraw());
 const predict = new Predict(words, () => store.redraw());
 
 const jump = at("jump");
@@ -106,6 +108,7 @@ function drawWords(state, drawn) {
   presets.draw(state, controls.defaults);
   status.draw(state, controls.has(state.complaint?.field));
   printed.draw(state, drawn);
+  download.draw(state);
 }
 
 store.draws((state, drawn) => {

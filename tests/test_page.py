@@ -25,6 +25,9 @@ from playwright.sync_api import (
 )
 
 from bench.first_prediction import FLAGS
+from model.onnx_export import to_onnx
+from model.recipe import Recipe
+from model.training import Learner
 
 STATIC = Path(__file__).parent.parent / "static"
 CHROMIUM = "/usr/bin/chromium"
@@ -377,6 +380,118 @@ def test_a_prediction_is_drawn_and_its_curl_says_the_same(visit: Visits) -> None
     expect(page.at("predict-go")).to_be_disabled()
 
 
+# ---------------------------------------------------------------- the network as a file
+
+
+def downloaded(page: Visit) -> tuple[str, bytes]:
+    """Press the button; name and content of the file that comes."""
+    with page.page.expect_download() as download:
+        page.at("onnx").click()
+    return download.value.suggested_filename, download.value.path().read_bytes()
+
+
+def heights(page: Visit) -> Any:
+    parts = page.page.locator(".network, #onnx-says, #predict")
+    return parts.evaluate_all("all => all.map(e => [e.getBoundingClientRect().top + scrollY, e.offsetHeight])")
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_network_is_downloaded_as_onnx_as_it_stands(visit: Visits, size: dict[str, int]) -> None:
+    page = visit(charts=False, viewport=size)
+    page.draws(3)
+    page.pauses()
+    before = heights(page)
+    expect(page.at("onnx-says")).to_have_text("As it stands now, for ONNX Runtime.")
+    name, data = downloaded(page)
+    page.until(lambda: name == f"unrolled-rnn-{page.update}.onnx", f"{name} is of the newest update")
+    learner = Learner(Recipe())
+    while learner.update < page.update:
+        learner.advance()
+    assert data == to_onnx(learner.checkpoint())
+    expect(page.at("onnx-says")).to_have_text(f"Downloaded {name}")
+    page.page.locator("[data-language=zh]").click()
+    expect(page.at("onnx-says")).to_have_text(f"已下载 {name}")
+    page.page.locator("[data-language=en]").click()
+    expect(page.at("onnx-says")).to_have_text(f"Downloaded {name}")
+    assert heights(page) == before, "nothing moves"
+    page.at("reset").click()
+    expect(page.at("onnx-says")).to_have_text("As it stands now, for ONNX Runtime.")
+
+
+def test_a_download_that_fails_says_so_and_can_be_tried_again(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    before = heights(page)
+    held: list[Any] = []
+    page.page.route("**/onnx", lambda route: held.append(route))
+    page.at("onnx").click()
+    expect(page.at("onnx")).to_have_attribute("aria-busy", "true")
+    expect(page.at("onnx-says")).to_have_text("Asking for the run as it stands…")
+    page.at("onnx").click()  # busy: not a second request
+    page.until(lambda: len(held) == 1, "the checkpoint is sent")
+    held[0].abort()
+    expect(page.at("onnx-says")).to_have_text("The server did not answer. Try again in a moment.")
+    expect(page.at("onnx-says")).to_have_class(re.compile("error"))
+    assert heights(page) == before, "nothing moves"
+    page.at("onnx").click()
+    page.until(lambda: len(held) == 2, "it is tried again")
+    held[1].fulfill(status=507, json={"code": "store_full", "field": "", "detail": "a sentence of the server's"})
+    expect(page.at("onnx-says")).to_have_text("a sentence of the server's")
+    assert len([message for message in page.sent if message["type"] == "checkpoint"]) == 2
+    page.page.unroute("**/onnx")
+    downloaded(page)
+    expect(page.at("onnx-says")).not_to_have_class(re.compile("error"))
+    assert len(page.troubles) == 3, page.troubles  # the browser's own words about the two that failed
+    page.troubles.clear()
+
+
+def test_a_checkpoint_that_was_asked_for_is_told_from_one_that_follows_a_change(
+    browser: Browser, server_url: str
+) -> None:
+    learner = Learner(Recipe())
+    learner.advance()
+    older = learner.checkpoint().to_bytes()
+
+    def between(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+
+        def from_the_page(message: str | bytes) -> None:
+            if isinstance(message, str) and json.loads(message)["type"] == "checkpoint":
+                route.send(json.dumps({"type": "changed", "after_update": 1, "learning_rate": 0.02}))
+                route.send(older)
+            server.send(message)
+
+        route.on_message(from_the_page)
+
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    context.route_web_socket("**/ws/train", between)
+    page = Visit(context, server_url + "/", charts=False)
+    page.until(lambda: page.update >= 3, "it plays")
+    name, _ = downloaded(page)
+    assert int(re.findall(r"\d+", name)[0]) >= 3
+    context.close()
+    assert page.troubles == []
+
+
+def test_the_checkpoint_of_a_download_is_the_one_that_the_run_goes_on_from(
+    browser: Browser, start_server: Callable[..., Any]
+) -> None:
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    with start_server() as server:
+        page = Visit(context, server.url + "/", charts=False)
+        page.draws(8)
+        name, _ = downloaded(page)
+        port = server.port
+        server.process.terminate()
+        server.process.wait(20)
+        expect(page.at("onnx")).to_be_disabled()
+    with start_server(port=port):
+        page.until(lambda: len(page.opened()) == 2, "it resumes")
+        assert name == f"unrolled-rnn-{page.opened()[1]['update']}.onnx"
+        expect(page.at("onnx")).to_be_enabled()
+        context.close()
+
+
 # ---------------------------------------------------------------- for everyone
 
 
@@ -415,7 +530,16 @@ def test_a_chinese_browser_is_greeted_in_chinese(visit: Visits) -> None:
     expect(page.at("status")).to_have_text("实时")
 
 
-READ = ("body", ".tagline", "#preset-caption", "#status", ".key.target", ".key.prediction", ".field .help")
+READ = (
+    "body",
+    ".tagline",
+    "#preset-caption",
+    "#status",
+    ".key.target",
+    ".key.prediction",
+    ".field .help",
+    "#onnx-says",
+)
 
 
 def contrasts(page: Visit, selectors: Sequence[str]) -> dict[str, float]:
@@ -537,6 +661,7 @@ def test_it_works_under_a_sub_path(visit: Visits, server: Any) -> None:
         page.at("predict-go").click()
         expect(page.at("predict-mse")).to_contain_text("mean squared error")
         assert "/lab/predict" in page.at("curl").inner_text()
+        downloaded(page)
         page.page.close()
         proxy.shutdown()
 
