@@ -17,8 +17,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from model.program import View
 from model.recipe import MOST_CHANGES, Change, Frozen, LiveFields, Recipe
-from model.training import Update, View
+from model.training import Update
 
 # ---------------------------------------------------------------- HTTP: /predict, /models, probes
 
@@ -302,11 +303,15 @@ class UpdateShown(BaseModel):
     prediction: list[Row] = Field(description="made before the weights moved")
     loss: float = Field(description="mean squared error of this chunk")
     mean_loss: float = Field(description="mean of all losses so far")
-    milliseconds: dict[Literal["forward", "backward", "optimizer"], float]
+    milliseconds: dict[Literal["forward", "backward", "optimizer", "run"], float] = Field(
+        description="what each part took; `run` where all are one call, in TensorFlow"
+    )
     hidden: list[list[Row]] | None = Field(None, description="view `hidden`: streams × time × units")
     gradient: list[Row] | None = Field(None, description="view `gradient`: the norm of ∂L/∂h at each time step")
     prediction_after: list[Row] | None = Field(None, description="view `after`: made after the weights moved")
-    nodes: int | None = Field(None, description="view `graph`: autograd nodes behind the loss")
+    nodes: int | None = Field(
+        None, description="view `graph`: autograd nodes behind the loss, or TensorFlow's operations"
+    )
 
 
 class Updates(BaseModel):

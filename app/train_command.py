@@ -72,7 +72,7 @@ def train(
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     learner = _begun(fields, given) if resume is None else _resumed(resume, given)
-    click.echo(str(learner.network))
+    click.echo(learner.program.text)
     click.echo("update  length      loss  mean loss")
     made = []
     try:

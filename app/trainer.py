@@ -1,4 +1,4 @@
-"""The one place where the event loop and the training thread meet."""
+"""The one place where the event loop and the training threads meet."""
 
 import asyncio
 import sys
@@ -10,9 +10,11 @@ from time import perf_counter
 from typing import TypeVar, TypeVarTuple
 
 from app.metrics import Metrics
+from app.tensorflow_process import TensorFlowProcess
 from model.checkpoint import Checkpoint
-from model.recipe import Change, Recipe
-from model.training import Diverged, Learner, Update, View
+from model.program import View
+from model.recipe import Change, Framework, Recipe
+from model.training import Diverged, Learner, Update
 
 TURN_SECONDS = 0.008
 """How long one viewer may hold the training thread before the next one's turn."""
@@ -33,34 +35,46 @@ class Turn:
 
 
 class Trainer:
-    """Owns the training thread. Whoever awaits it leaves the event loop free; turns are taken in order of asking."""
+    """Owns the training threads. Whoever awaits it leaves the event loop free; turns are taken in order of asking.
+
+    TensorFlow's runs have a thread of their own, which waits for TensorFlow's process: PyTorch's runs do not.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._metrics = metrics
-        self._thread = ThreadPoolExecutor(1, "training")
+        self._tensorflow = TensorFlowProcess()
+        self._threads: dict[Framework, ThreadPoolExecutor] = {
+            "torch": ThreadPoolExecutor(1, "training"),
+            "tensorflow": ThreadPoolExecutor(1, "training-tensorflow"),
+        }
 
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Learner:
         """A new run. Raises what Learner raises."""
-        return await self._call(Learner, recipe, weights, changes)
+        make = self._tensorflow.program
+        return await self._call(recipe, lambda: Learner(recipe, weights, changes, tensorflow=make))
 
     async def resume(self, data: bytes) -> Learner:
-        """A run that goes on from a checkpoint's bytes. Raises CheckpointError, or ValueError if it is no run."""
-        return await self._call(lambda: Learner.resume(Checkpoint.from_bytes(data)))
+        """A run that goes on from a checkpoint's bytes. Raises CheckpointError, or what Learner.resume raises."""
+        checkpoint = await self._call(Recipe(), Checkpoint.from_bytes, data)
+        make = self._tensorflow.program
+        return await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, make))
 
     async def change(self, learner: Learner, fields: dict[str, object]) -> Change:
         """Set live fields. Raises what Learner.change raises."""
-        return await self._call(learner.change, fields)
+        return await self._call(learner.recipe, learner.change, fields)
 
     async def checkpoint(self, learner: Learner) -> bytes:
-        return await self._call(lambda: learner.checkpoint().to_bytes())
+        return await self._call(learner.recipe, lambda: learner.checkpoint().to_bytes())
 
     async def advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int = 0) -> Turn:
         """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`."""
-        return await self._call(self._advance, learner, most, views, stop_at)
+        return await self._call(learner.recipe, self._advance, learner, most, views, stop_at)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._tensorflow.close()
+        for thread in self._threads.values():
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def _advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int) -> Turn:
         updates: list[Update] = []
@@ -80,5 +94,5 @@ class Trainer:
         self._metrics.updates.inc(len(updates))
         return Turn(updates, diverged)
 
-    async def _call(self, work: Callable[[*A], R], *args: *A) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+    async def _call(self, recipe: Recipe, work: Callable[[*A], R], *args: *A) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._threads[recipe.framework], work, *args)

@@ -33,10 +33,12 @@ from app.metrics import Metrics
 from app.models import ModelStore
 from app.playback import Playback
 from app.refusals import Refused
+from app.tensorflow_process import ProcessLost
 from app.trainer import Trainer
-from model.checkpoint import Checkpoint, versions
+from model.checkpoint import Checkpoint
 from model.floors import floors
 from model.recipe import Recipe
+from model.tensorflow_program import NotInstalled
 from model.training import Learner, Update
 
 log = logging.getLogger("unrolled.live")
@@ -80,6 +82,9 @@ class Viewer:
                 task.result()
         except Gone as gone:
             log.info("viewer %d: %s", self._number, gone)
+        except ProcessLost as lost:
+            log.error("viewer %d: %s", self._number, lost)
+            await self._connection.close(FAILED, "TensorFlow's process has ended; resume from your checkpoint")
         except Exception:
             log.exception("viewer %d: the run failed", self._number)
             await self._connection.close(FAILED, "the server failed; this is our mistake")
@@ -168,6 +173,8 @@ class Viewer:
             raise Refused.of(error) from None
         except ValueError as error:
             raise Refused("conflict", "changes", f"changes: {error}") from None
+        except NotInstalled as error:
+            raise Refused("not_installed", "recipe.framework", f"recipe.framework: {error}") from None
         await self._start(learner, asked, after=0)
 
     async def _weights(self, recipe: Recipe) -> Checkpoint | None:
@@ -191,6 +198,8 @@ class Viewer:
             learner = await self._trainer.resume(data)
         except ValueError as error:
             raise Refused("bad_checkpoint", "checkpoint", f"checkpoint: {error}") from None
+        except NotInstalled as error:
+            raise Refused("not_installed", "checkpoint", f"checkpoint: {error}") from None
         after = learner.update if asked.after is None else asked.after
         if not learner.update <= after <= learner.update + MAX_AFTER:
             bounds = f"from {learner.update}, the checkpoint's update, to {learner.update + MAX_AFTER}"
@@ -199,7 +208,7 @@ class Viewer:
 
     async def _start(self, learner: Learner, asked: Open, after: int) -> None:
         self._playback = Playback(learner, asked, after)
-        recipe, network = learner.recipe, learner.network
+        recipe, program = learner.recipe, learner.program
         log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, learner.update)
         await self._connection.tell(
             Opened(
@@ -210,11 +219,11 @@ class Viewer:
                 network=NetworkSummary(
                     cell=recipe.cell,
                     hidden_size=recipe.hidden_size,
-                    parameters=network.parameter_count(),
-                    text=str(network),
+                    parameters=program.parameters,
+                    text=program.text,
                 ),
                 floors=FloorsShown(**asdict(floors(recipe))),
-                versions=versions(),
+                versions=learner.versions,
             )
         )
         await self._hand_over(learner)

@@ -42,6 +42,9 @@ Tensors = Mapping[str, Array]
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What Adam keeps of each weight's gradients, by PyTorch's names."""
 
+POWERS = ("beta1_power", "beta2_power")
+"""What TensorFlow's Adam multiplies up instead of counting steps."""
+
 
 class CheckpointError(ValueError):
     """The bytes are not a checkpoint that can be used; says what is wrong with them."""
@@ -226,4 +229,6 @@ def _run_tensors(run: Run, tensors: Tensors) -> dict[str, tuple[tuple[int, ...],
     if recipe.optimizer == "adam" and run.optimizer_steps > 0:
         for name, shape in tensor_shapes(recipe.cell, recipe.hidden_size).items():
             expected |= {f"optimizer.{name}.{moment}": (shape, np.float32) for moment in MOMENTS}
+        if recipe.framework == "tensorflow":
+            expected |= {f"optimizer.{power}": ((), np.float32) for power in POWERS}
     return expected

@@ -77,7 +77,7 @@ def test_the_largest_recipe_fits() -> None:
 
 
 def test_a_network_alone_is_a_model_but_no_run() -> None:
-    network = Learner(Recipe(cell="gru")).network
+    network = Learner(Recipe(cell="gru")).program.network
     blob = Checkpoint.of_network(Recipe(cell="gru"), network, interval=(0.1, 0.6), notes={"by": "a test"}).to_bytes()
     model = Checkpoint.from_bytes(blob)
     assert not model.resumable

@@ -36,7 +36,7 @@ def run(learner: Learner, count: int, views: frozenset[View] = frozenset()) -> l
 @pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
 def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(seed: int, shape: dict[str, int]) -> None:
     learner = Learner(Recipe(seed=seed, **shape), dtype=torch.float64)
-    start = Learner(Recipe(seed=seed)).network
+    start = Learner(Recipe(seed=seed)).program.network
     updates = [learner.advance() for _ in range(60)]
     expected = tutorial.losses(start, [update.length for update in updates], torch.float64)
     np.testing.assert_allclose([update.loss for update in updates], expected, rtol=1e-4)
@@ -50,7 +50,7 @@ def test_the_tutorials_losses_are_reproduced_in_float32_over_10_updates(
 ) -> None:
     recipe = Recipe(seed=seed, learning_rate=learning_rate, **shape)
     learner = Learner(recipe)
-    start = Learner(recipe).network
+    start = Learner(recipe).program.network
     updates = [learner.advance() for _ in range(10)]
     expected = tutorial.losses(start, [update.length for update in updates], torch.float32, learning_rate)
     np.testing.assert_allclose([update.loss for update in updates], expected, rtol=1e-4)
@@ -125,7 +125,7 @@ def test_views_show_what_they_say() -> None:
 
 def test_prediction_is_made_before_the_weights_move() -> None:
     learner = Learner(Recipe())
-    start = Learner(Recipe()).network
+    start = Learner(Recipe()).program.network
     update = learner.advance()
     prediction = start(torch.tensor(update.input).unsqueeze(-1))[0].detach().numpy()[..., 0]
     assert np.array_equal(update.prediction, prediction)
@@ -143,9 +143,9 @@ def test_mean_loss_is_the_running_mean() -> None:
 
 def test_without_training_the_weights_stay() -> None:
     learner = Learner(Recipe(train=False))
-    before = {name: weight.clone() for name, weight in learner.network.state_dict().items()}
+    before = {name: weight.clone() for name, weight in learner.program.network.state_dict().items()}
     run(learner, 5)
-    assert all(torch.equal(before[name], weight) for name, weight in learner.network.state_dict().items())
+    assert all(torch.equal(before[name], weight) for name, weight in learner.program.network.state_dict().items())
 
 
 def test_a_change_of_learning_rate_keeps_adams_moments() -> None:
@@ -174,7 +174,7 @@ def test_a_stream_that_joins_starts_from_zero_state() -> None:
         for row, stream in enumerate(update.stream_ids):
             if stream not in seen and stream:
                 x = torch.tensor(update.input[row : row + 1]).unsqueeze(-1)
-                alone = learner.network(x)[0].detach().numpy()[..., 0]
+                alone = learner.program.network(x)[0].detach().numpy()[..., 0]
                 np.testing.assert_allclose(update.prediction[row], alone[0], atol=1e-6)
                 checked += 1
             seen.add(stream)
@@ -232,7 +232,7 @@ def test_a_weight_that_overflows_is_undone() -> None:
     run(learner, 3)
     learner.change({"learning_rate": 1.0})
     moments = learner.checkpoint()
-    learner._optimizer.load(
+    learner.program.load(
         {
             **moments.tensors,
             "optimizer.out.bias.exp_avg": np.full(1, 3e38, np.float32),
@@ -268,10 +268,11 @@ def test_a_change_log_out_of_order_or_too_long_is_refused() -> None:
 def test_weights_of_a_model_are_where_a_run_begins() -> None:
     trained = Learner(Recipe(seed=3))
     run(trained, 40)
-    model = Checkpoint.of_network(trained.recipe, trained.network)
+    model = Checkpoint.of_network(trained.recipe, trained.program.network)
     learner = Learner(Recipe(weights="abc", train=False), model)
     assert all(
-        torch.equal(weight, trained.network.state_dict()[name]) for name, weight in learner.network.state_dict().items()
+        torch.equal(weight, trained.program.network.state_dict()[name])
+        for name, weight in learner.program.network.state_dict().items()
     )
     with pytest.raises(ValueError, match="without a run"):
         Learner.resume(model)

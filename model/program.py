@@ -1,0 +1,80 @@
+"""Program: what learns from a chunk. The tutorial has two, PyTorch's and TensorFlow's; a Learner runs either."""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from model.checkpoint import Tensors
+
+View = Literal["hidden", "gradient", "after", "graph"]
+"""What an update shows beyond the contract's minimum, on request."""
+
+StateArray = Float[np.ndarray, "parts streams hidden"]
+"""A hidden state outside of any framework."""
+
+
+class NotFinite(ArithmeticError):
+    """A loss, gradient or weight would not be finite; the program stands where it stood before the chunk.
+
+    `tensor` is the first bad one's name.
+    """
+
+    def __init__(self, tensor: str) -> None:
+        super().__init__(tensor)  # one argument, so that it survives being pickled
+        self.tensor = tensor
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a program makes of one chunk.
+
+    `carried` is the state after the last time step, cut off from its graph. `milliseconds` is what each part took:
+    `forward`, `backward` and `optimizer`, or `run` where they are one call. The rest answers the views.
+    """
+
+    prediction: Float32[np.ndarray, "streams time"]
+    loss: float
+    carried: StateArray
+    milliseconds: dict[str, float]
+    hidden: Float32[np.ndarray, "streams time hidden"] | None = None
+    gradient: Float32[np.ndarray, "streams time"] | None = None
+    prediction_after: Float32[np.ndarray, "streams time"] | None = None
+    nodes: int | None = None
+
+
+@runtime_checkable
+class Program(Protocol):
+    """A network and its optimiser in one framework.
+
+    `text` is what printing the network shows; `steps` counts the optimiser's steps, which may be fewer than chunks.
+    """
+
+    text: str
+    parameters: int
+    versions: dict[str, str]
+
+    @property
+    def steps(self) -> int: ...
+
+    def run(
+        self,
+        x: Float32[np.ndarray, "streams time"],
+        target: Float32[np.ndarray, "streams time"],
+        state: StateArray | None,
+        learning_rate: float | None,
+        views: AbstractSet[View],
+    ) -> Outcome:
+        """Predict one chunk from `state` (zeros if None) and, given a learning rate, learn from it.
+
+        Raises:
+            NotFinite: nothing has moved.
+        """
+
+    def tensors(self) -> Tensors:
+        """Copies of weights and optimiser moments, by the names that a checkpoint gives them."""
+
+    def load(self, tensors: Tensors, steps: int) -> None:
+        """Take over a checkpoint's moments after so many steps; the weights are there from the start."""
