@@ -3,6 +3,7 @@
 import click
 
 from app.export_command import export
+from app.graphs_command import graphs
 from app.mistake import Mistake, settings
 from app.predict_command import predict
 from app.train_command import train
@@ -32,3 +33,4 @@ def serve(host: str | None, port: int | None) -> None:
 main.add_command(train)
 main.add_command(predict)
 main.add_command(export)
+main.add_command(graphs)

@@ -1,0 +1,1 @@
+"""The graph lab: the same chunks through nine kinds of graph, each in a process of its own."""
