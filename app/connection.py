@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Awaitable
+from typing import Generic, TypeVar
 
 from fastapi import WebSocket, WebSocketDisconnect
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.messages import MAX_TEXT_BYTES, FromViewer, read_from_viewer
+from app.messages import MAX_TEXT_BYTES
 from app.refusals import Refused
 
 log = logging.getLogger("unrolled.live")
@@ -21,19 +22,25 @@ SEND_SECONDS = 8.0
 CLOSE_SECONDS = 1.0
 
 
+M = TypeVar("M")
+
+
 class Gone(Exception):
     """The viewer is no longer there, or no longer reads."""
 
 
-class Connection:
-    """One open websocket."""
+class Connection(Generic[M]):
+    """One open websocket, on which messages of one kind come in."""
 
-    def __init__(self, socket: WebSocket, max_message_bytes: int, idle_seconds: float) -> None:
+    def __init__(
+        self, socket: WebSocket, messages: TypeAdapter[M], max_message_bytes: int, idle_seconds: float
+    ) -> None:
         self._socket = socket
+        self._messages = messages
         self._most = max_message_bytes
         self._idle_seconds = idle_seconds
 
-    async def receive(self) -> FromViewer | bytes | Refused:
+    async def receive(self) -> M | bytes | Refused:
         """A message, a checkpoint's bytes, or the refusal of a message that is none. Raises Gone."""
         try:
             async with asyncio.timeout(self._idle_seconds):
@@ -51,7 +58,18 @@ class Connection:
         if text is not None and len(text) > MAX_TEXT_BYTES:
             detail = f"a text message has at most {MAX_TEXT_BYTES} characters, not {len(text)}"
             return Refused("out_of_range", "", detail)
-        return data if data is not None else _read(text or "")
+        return data if data is not None else self._read(text or "")
+
+    def _read(self, text: str) -> M | Refused:
+        try:
+            return self._messages.validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]["type"]
+            if first == "union_tag_invalid":
+                return Refused("unknown_type", "type", "type: no such message; docs/protocol.md lists them")
+            if first == "union_tag_not_found":
+                return Refused("missing", "type", "type: Field required")
+            return Refused.of(error, skip=1)
 
     async def tell(self, message: BaseModel) -> None:
         """Send a message. Raises Gone."""
@@ -79,15 +97,3 @@ class Connection:
             raise Gone(f"read nothing for {SEND_SECONDS:g} s") from None
         except (RuntimeError, OSError, WebSocketDisconnect):
             raise Gone("the connection closed while a message went out") from None
-
-
-def _read(text: str) -> FromViewer | Refused:
-    try:
-        return read_from_viewer.validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]["type"]
-        if first == "union_tag_invalid":
-            return Refused("unknown_type", "type", "type: no such message; docs/protocol.md lists them")
-        if first == "union_tag_not_found":
-            return Refused("missing", "type", "type: Field required")
-        return Refused.of(error, skip=1)

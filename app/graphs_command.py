@@ -31,9 +31,7 @@ PHASES: tuple[Phase, ...] = ("known", "new", "streams")
 @click.option("--record", is_flag=True, help="All kinds, written to static/graphs.json, where the page looks.")
 @click.option("--to", type=writable, help="Write the recording here.  [default with --record: static/graphs.json]")
 @click.option("--seconds", type=click.FloatRange(1), default=1800.0, show_default=True, help="Limit for one kind.")
-def graphs(
-    kinds: tuple[KindName, ...], everything: bool, record: bool, to: Path | None, seconds: float
-) -> None:
+def graphs(kinds: tuple[KindName, ...], everything: bool, record: bool, to: Path | None, seconds: float) -> None:
     """Send the same chunks through nine kinds of graph and show what each makes of a new length.
 
     Without KINDS: all that take seconds. Each runs in a process of its own; one that fails stops no other.
@@ -41,9 +39,11 @@ def graphs(
     if to is None and record:
         to = RECORDED
     check_folder(to)
-    chosen = [name for name in KINDS if name in kinds] if kinds else [
-        name for name in KINDS if everything or record or kind(name).cheap
-    ]
+    chosen = (
+        [name for name in KINDS if name in kinds]
+        if kinds
+        else [name for name in KINDS if everything or record or kind(name).cheap]
+    )
     plan = full_plan()
     rows = [asyncio.run(_row(name, plan, seconds)) for name in chosen]
     click.echo(table(rows, plan))

@@ -5,6 +5,7 @@ from itertools import count
 from fastapi import APIRouter, WebSocket
 
 from app.connection import FULL, REFUSED, Connection
+from app.messages import read_from_viewer
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.origins import is_allowed
@@ -22,7 +23,7 @@ def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Met
     async def train(socket: WebSocket) -> None:
         # accepted even when refused: a browser is shown no code of a socket that never opened
         await socket.accept()
-        connection = Connection(socket, settings.max_message_bytes, settings.idle_seconds)
+        connection = Connection(socket, read_from_viewer, settings.max_message_bytes, settings.idle_seconds)
         if not is_allowed(socket.headers, settings.allowed_origins):
             metrics.refusals.labels(reason="origin").inc()
             return await connection.close(REFUSED, "this origin may not connect")

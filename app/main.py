@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import export, live, ops, predict
+from app import export, lab, live, ops, predict
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.page import Page, SecurityHeaders
@@ -19,6 +19,8 @@ from app.refusals import install
 from app.settings import Settings
 from app.trainer import Trainer
 from model.recipe import Recipe
+from model.tensorflow_program import INSTALL
+from model.tensorflow_program import is_installed as tensorflow_is_installed
 from model.weights import bundled
 
 
@@ -61,10 +63,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(predict.routes(store, predictor, settings))
     app.include_router(export.routes(store, settings))
     app.include_router(live.routes(trainer, store, settings, metrics))
+    app.include_router(lab.routes(settings, metrics))
     app.include_router(ops.routes(metrics, lambda: readiness))
     app.include_router(page.routes())
 
     schema = Recipe.model_json_schema()
+    # the page offers what is here, and says how to get the rest
+    schema["properties"]["framework"]["missing"] = {} if tensorflow_is_installed() else {"tensorflow": INSTALL}
 
     @app.get("/recipe/schema", summary="The Recipe's JSON schema")
     async def recipe_schema() -> dict[str, Any]:

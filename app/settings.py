@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(
         600, gt=0, le=86_400, description="seconds after which a viewer that sends nothing at all is let go"
     )
+    lab_seconds: float = Field(
+        120, gt=0, le=3600, description="seconds that one kind of graph may take in the page's graph lab"
+    )
 
     max_sequence: int = Field(10_000, ge=1, le=10_000, description="samples in one sequence to predict")
     max_sequences: int = Field(64, ge=1, le=1024, description="sequences in one prediction request")

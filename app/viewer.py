@@ -57,7 +57,7 @@ class Viewer:
     def __init__(
         self,
         number: int,
-        connection: Connection,
+        connection: Connection[FromViewer],
         trainer: Trainer,
         store: ModelStore,
         metrics: Metrics,

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import torch
 
 from model.lab.kinds import KINDS, KindName, kind, needs
-from model.lab.plan import SEED, Plan, Planned
-from model.lab.torch_graphs import Compiled, Eager, EagerSteps, Exported, Padded, Rows
+from model.lab.plan import SEED, Plan, Planned, Rows
+from model.lab.torch_graphs import Compiled, Eager, EagerSteps, Exported, Padded
 from model.network import Network
 from model.static_graph import tensorflow
 
@@ -72,13 +72,26 @@ def main(name: KindName, plan: Plan, out: Any) -> None:
             importlib.import_module(module)
     imported = perf_counter()
     graph = made(name, plan)
-    say(event="setup", seconds=perf_counter() - imported, import_seconds=imported - began, errors=[*map(readable, graph.errors)])
+    say(
+        event="setup",
+        seconds=perf_counter() - imported,
+        import_seconds=imported - began,
+        errors=[*map(readable, graph.errors)],
+    )
     for index, (chunk, x, target) in enumerate(plan.samples()):
         started = perf_counter()
         try:
             loss, computed = graph.step(chunk, x, target)
         except Exception as error:
-            say(event="chunk", index=index, seconds=None, graphs=graph.graphs, computed=0, loss=None, error=readable(error))
+            say(
+                event="chunk",
+                index=index,
+                seconds=None,
+                graphs=graph.graphs,
+                computed=0,
+                loss=None,
+                error=readable(error),
+            )
             continue
         seconds = perf_counter() - started
         say(event="chunk", index=index, seconds=seconds, graphs=graph.graphs, computed=computed, loss=loss, error=None)
@@ -92,6 +105,6 @@ if __name__ == "__main__":
     os.nice(10)  # a server's viewers come first
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this ends it
     if sys.argv[1:2] and sys.argv[1] in KINDS:
-        main(sys.argv[1], Plan.model_validate_json(sys.stdin.read()), events)  # type: ignore[arg-type]
+        main(sys.argv[1], Plan.model_validate_json(sys.stdin.read()), events)
     else:
         sys.exit(f"the first argument is one of {', '.join(KINDS)}")

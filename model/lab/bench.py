@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
 
 from model.lab.kinds import KindName, kind
@@ -63,10 +64,8 @@ async def run(name: KindName, plan: Plan, seconds: float) -> AsyncGenerator[dict
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     await process.wait()
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from model.lab.plan import Plan, Planned
-from model.lab.torch_graphs import LEARNING_RATE, Rows, _Keep
+from model.lab.plan import Plan, Planned, Rows
+from model.lab.torch_graphs import LEARNING_RATE, Keep
 from model.network import Network
 from model.optimizer import BETA1, BETA2, EPSILON
 from model.static_graph import tensorflow
@@ -43,7 +43,7 @@ class Traced:
         tf.get_logger().setLevel("WARNING")
         self.notes: list[str] = []
         self.errors: list[str] = []
-        logging.getLogger("tensorflow").addHandler(_Keep(self.notes))
+        logging.getLogger("tensorflow").addHandler(Keep(self.notes))
         self._hidden_size = plan.hidden_size
         self._state: Any = None
         self._weights = [tf.Variable(weight) for weight in _arrays(network).values()]

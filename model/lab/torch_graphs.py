@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from model.lab.plan import Plan, Planned
+from model.lab.plan import Plan, Planned, Rows
 from model.network import Network
-
-Rows = Float32[np.ndarray, "streams time"]
 
 LEARNING_RATE = 0.02
 
@@ -70,7 +68,7 @@ class EagerSteps(Eager):
 
 
 class Padded(Eager):
-    """One shape for each phase: what is shorter or narrower is filled with zeros, and a mask keeps them from the loss."""
+    """One shape for each phase: what is smaller is filled with zeros, and a mask keeps those from the loss."""
 
     def step(self, chunk: Planned, x: Rows, target: Rows) -> tuple[float, int]:
         """As Eager's; the padding is computed too."""
@@ -98,7 +96,7 @@ class Compiled(Eager):
 
         torch._dynamo.config.allow_rnn = True
         self.notes.append("torch._dynamo.config.allow_rnn = True: without it nn.RNN is skipped and nothing is compiled")
-        logging.getLogger("torch._dynamo").addHandler(_Keep(self.notes))
+        logging.getLogger("torch._dynamo").addHandler(Keep(self.notes))
         self._counters: Any = torch._dynamo.utils.counters
         self._compiled: Callable[..., Any] = torch.compile(network, dynamic=dynamic)
 
@@ -124,10 +122,10 @@ class Exported(Eager):
         import onnxruntime
         from torch.export import Dim
 
-        streams, longest = plan.longest("known")
+        _, longest = plan.longest("known")
         example = torch.zeros(2, longest, 1), torch.zeros(1, 2, network.hidden_size)
-        names = {"input_names": ["x", "state"], "output_names": ["prediction", "state_out"]}
-        free = {"x": {0: Dim("batch", min=1, max=64), 1: Dim("time", min=1, max=4096)}, "state": {1: Dim("batch", min=1, max=64)}}
+        batch = Dim("batch", min=1, max=64)
+        free = {"x": {0: batch, 1: Dim("time", min=1, max=4096)}, "state": {1: batch}}
         try:
             torch.export.export(network, example, dynamic_shapes=free)
             self.graphs += 1
@@ -135,7 +133,13 @@ class Exported(Eager):
             self.errors.append(f"torch.export.export(rnn): {type(error).__name__}: {error}")
             self.notes.append("the recurrence is written as torch's scan instead of nn.RNN, and then exported")
         program: Any = torch.onnx.export(
-            _Scan(network), example, dynamo=True, dynamic_shapes=free, verbose=False, **names
+            _Scan(network),
+            example,
+            input_names=["x", "state"],
+            output_names=["prediction", "state_out"],
+            dynamic_shapes=free,
+            dynamo=True,
+            verbose=False,
         )
         self.graphs = 1
         options = onnxruntime.SessionOptions()
@@ -170,7 +174,7 @@ class _Scan(nn.Module):
         return self.out(hidden.transpose(0, 1)), last.unsqueeze(0)
 
 
-class _Keep(logging.Handler):
+class Keep(logging.Handler):
     """Keeps what a framework warns of."""
 
     def __init__(self, notes: list[str]) -> None:

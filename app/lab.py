@@ -1,0 +1,186 @@
+"""/ws/graphs: the graph lab's quick kinds, run here and now. One run at a time; the others stand in line."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+
+from fastapi import APIRouter, WebSocket
+
+from app.connection import FAILED, FULL, REFUSED, Connection, Gone
+from app.lab_messages import (
+    Began,
+    Cancel,
+    Cancelled,
+    ChunkDone,
+    Done,
+    Ended,
+    FromGuest,
+    PlanShown,
+    Run,
+    SetUp,
+    Waiting,
+    read_from_guest,
+)
+from app.messages import Trouble
+from app.metrics import Metrics
+from app.origins import is_allowed
+from app.refusals import Refused
+from app.settings import Settings
+from model.lab import bench
+from model.lab.kinds import KINDS, KindName, kind
+from model.lab.plan import full_plan
+from model.lab.row import Row
+
+log = logging.getLogger("unrolled.lab")
+
+MOST_WAITING = 16
+
+
+class Line:
+    """Who runs, and who waits for it, in order of asking."""
+
+    def __init__(self) -> None:
+        self._places: deque[object] = deque()
+        self._moved = asyncio.Condition()
+
+    @asynccontextmanager
+    async def turn(self, waits: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
+        """Holds the turn for a block; `waits` hears how many are ahead, whenever that changes.
+
+        Raises:
+            Refused: too many wait already.
+        """
+        if len(self._places) > MOST_WAITING:
+            raise Refused("busy", "", f"{MOST_WAITING} wait already; try again in a minute")
+        place = object()
+        self._places.append(place)
+        try:
+            while ahead := self._places.index(place):
+                await waits(ahead)
+                async with self._moved:
+                    await self._moved.wait_for(lambda: self._places.index(place) < ahead)
+            yield
+        finally:
+            self._places.remove(place)
+            async with self._moved:
+                self._moved.notify_all()
+
+
+class Guest:
+    """One open websocket: what comes in is answered here, its run is a task beside it."""
+
+    def __init__(self, connection: Connection[FromGuest], line: Line, seconds: float) -> None:
+        self._connection = connection
+        self._line = line
+        self._seconds = seconds
+        self._plan = full_plan()
+        self._run: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        """Serve the guest until it goes; its run goes with it."""
+        try:
+            await self._connection.tell(PlanShown(chunks=self._plan.chunks, kinds=tuple(kind(name) for name in KINDS)))
+            while True:
+                message = await self._connection.receive()
+                try:
+                    await self._answer(message)
+                except Refused as refused:
+                    await self._refuse(refused)
+        except Gone as gone:
+            log.info("guest: %s", gone)
+        except Exception:
+            log.exception("the lab failed")
+            await self._connection.close(FAILED, "the server failed; this is our mistake")
+        finally:
+            await self._cancel()
+
+    async def _answer(self, message: FromGuest | bytes | Refused) -> None:
+        match message:
+            case Refused():
+                raise message
+            case bytes():
+                raise Refused("wrong_type", "", "the lab takes text messages only")
+            case Cancel():
+                await self._cancel()
+                await self._connection.tell(Cancelled())
+            case Run():
+                self._check(message.kinds)
+                self._run = asyncio.create_task(self._run_all(message.kinds), name="lab")
+
+    def _check(self, kinds: tuple[KindName, ...]) -> None:
+        if self._run is not None and not self._run.done():
+            raise Refused("conflict", "type", "a run is under way; cancel it first")
+        if len(set(kinds)) < len(kinds):
+            raise Refused("conflict", "kinds", "kinds: each kind at most once")
+        if long := [name for name in kinds if not kind(name).cheap]:
+            detail = f"kinds: {long[0]} compiles for minutes; `unrolled graphs {long[0]}` runs it in a terminal"
+            raise Refused("out_of_range", "kinds", detail)
+
+    async def _cancel(self) -> None:
+        if self._run is not None:
+            self._run.cancel()
+            await asyncio.gather(self._run, return_exceptions=True)
+            self._run = None
+
+    async def _run_all(self, kinds: tuple[KindName, ...]) -> None:
+        async def waits(ahead: int) -> None:
+            await self._connection.tell(Waiting(ahead=ahead))
+
+        try:
+            async with self._line.turn(waits):
+                for name in kinds:
+                    await self._run_one(name)
+            await self._connection.tell(Done())
+        except Refused as refused:
+            await self._refuse(refused)
+        except Gone:
+            log.info("guest went during its run")  # the task that receives is told too
+        except Exception:
+            log.exception("the lab's run failed")
+            await self._connection.close(FAILED, "the server failed; this is our mistake")
+
+    async def _run_one(self, name: KindName) -> None:
+        await self._connection.tell(Began(kind=name, framework=kind(name).framework))
+        async with aclosing(bench.run(name, self._plan, self._seconds)) as events:
+            async for event in events:
+                if isinstance(event, Row):
+                    await self._connection.tell(Ended(row=event))
+                elif event["event"] == "setup":
+                    await self._connection.tell(SetUp(kind=name, **_but_event(event, "errors")))
+                else:
+                    await self._connection.tell(ChunkDone(kind=name, **_but_event(event)))
+
+    async def _refuse(self, refused: Refused) -> None:
+        await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+
+
+def _but_event(event: dict[str, object], *others: str) -> dict[str, object]:
+    return {name: value for name, value in event.items() if name not in ("event", *others)}
+
+
+def routes(settings: Settings, metrics: Metrics) -> APIRouter:
+    router = APIRouter()
+    line = Line()
+    guests: set[Guest] = set()
+
+    @router.websocket("/ws/graphs")
+    async def graphs(socket: WebSocket) -> None:
+        # accepted even when refused: a browser is shown no code of a socket that never opened
+        await socket.accept()
+        connection = Connection(socket, read_from_guest, settings.max_message_bytes, settings.idle_seconds)
+        if not is_allowed(socket.headers, settings.allowed_origins):
+            metrics.refusals.labels(reason="origin").inc()
+            return await connection.close(REFUSED, "this origin may not connect")
+        if len(guests) >= settings.max_viewers:
+            metrics.refusals.labels(reason="full").inc()
+            return await connection.close(FULL, "the hall is full; try again later")
+        guest = Guest(connection, line, settings.lab_seconds)
+        guests.add(guest)
+        try:
+            await guest.serve()
+        finally:
+            guests.discard(guest)
+
+    return router
