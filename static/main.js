@@ -2,6 +2,7 @@ import { BesideCharts, plotlyLoaded } from "./charts.js";
 import { Circle } from "./circle.js";
 import { Controls } from "./controls.js";
 import { Download } from "./download.js";
+import { Lab } from "./lab.js";
 import { Live } from "./live.js";
 import { Loss } from "./loss.js";
 import { readPalette, themed } from "./palette.js";
@@ -22,11 +23,10 @@ const FIRST_WAVE = 100; // ms
 const at = (id) => document.getElementById(id);
 const address = (path) => new URL(path, document.baseURI);
 
-const socketUrl = address("ws/train");
-socketUrl.protocol = socketUrl.protocol === "https:" ? "wss:" : "ws:";
+const socketAddress = (path) => address(path).href.replace(/^http/, "ws");
 
 const store = new Store();
-const live = new Live(socketUrl.href, store, {});
+const live = new Live(socketAddress("ws/train"), store, {});
 live.connect();
 
 const words = new Words();
@@ -48,6 +48,8 @@ const status = new Status(words, {
 const printed = new Printed(words);
 const download = new Download(words, live, () => store.redraw());
 const predict = new Predict(words, () => store.redraw());
+const labUrls = { recording: address("static/graphs.json").href, socket: socketAddress("ws/graphs") };
+const lab = new Lab(at("lab"), words, labUrls, () => store.redraw());
 
 const jump = at("jump");
 const wave = new Wave(at("wave"), words, (following) => (jump.hidden = following), redrawCharts);
@@ -90,6 +92,7 @@ function drawCharts(state, drawn) {
   }
   beside.draw(Plotly, state, palette, restyled);
   predict.draw(Plotly, palette, restyled);
+  lab.draw(Plotly, palette, restyled);
   restyled = false;
   return true;
 }
@@ -135,7 +138,7 @@ themed(at("theme"), () => {
 
 async function speak(language) {
   await words.load(language);
-  for (const part of [controls, presets, predict]) part.relabel();
+  for (const part of [controls, presets, predict, lab]) part.relabel();
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language));
   }

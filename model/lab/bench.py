@@ -28,12 +28,14 @@ async def run(name: KindName, plan: Plan, seconds: float) -> AsyncGenerator[dict
     if not kind(name).installed:
         yield notebook.row("absent")
         return
-    with tempfile.TemporaryFile() as words:
+    # a compiler's cache of its own: what an earlier run compiled must not be found again
+    with tempfile.TemporaryFile() as words, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as cache:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "model.lab", name),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=words,
+            env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache},
             limit=LONGEST_LINE,
             start_new_session=True,  # a compiler has workers, and they must end too
         )
