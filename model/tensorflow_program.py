@@ -18,11 +18,11 @@ Weights = Mapping[str, np.ndarray]
 MakeProgram = Callable[[int, Literal["adam", "sgd"], Weights], Program]
 
 _TEXT = """RNN(
-  graph: built once, {operations} operations
-  x, y: placeholder [time, 1], time free, batch 1
-  state: [1, {hidden_size}], fed back chunk by chunk
-  rnn: dynamic_rnn(1, {hidden_size})
-  out: dense({hidden_size}, 1)
+  (graph): built once, {operations} ops
+  (x, y): placeholder [None, 1]
+  (state): [1, {hidden_size}], fed back
+  (rnn): dynamic_rnn(1, {hidden_size})
+  (out): dense({hidden_size}, 1)
 )"""
 
 INSTALL = "pip install 'unrolled[tensorflow]'"

@@ -104,8 +104,13 @@ export class Live {
 
   #open(lost = false) {
     const { pace, playing } = this.#store.state;
-    this.#store.dispatch({ type: "opening", lost });
-    this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: [] }));
+    this.#store.dispatch({ type: "opening", lost, slow: this.#wanted.recipe.framework === "tensorflow" });
+    this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: this.#views() }));
+  }
+
+  /** The tutorial's TensorFlow program plots what is predicted after the update, its PyTorch program before it. */
+  #views() {
+    return this.#wanted.recipe.framework === "tensorflow" ? ["after"] : [];
   }
 
   #resume() {
@@ -113,7 +118,7 @@ export class Live {
     const { bytes, update: made } = this.#checkpoint;
     const after = update <= made + FURTHEST_AFTER ? Math.max(update, made) : made;
     this.#store.dispatch({ type: "opening", after });
-    this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: [] }));
+    this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: this.#views() }));
     this.#socket.send(bytes);
   }
 

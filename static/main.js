@@ -161,6 +161,7 @@ async function buildControls() {
   };
   const [schema, { models }] = await Promise.all([json("recipe/schema"), json("models")]);
   controls.build(schema, models);
+  presets.offer(schema.properties.framework.missing);
   store.redraw({ all: true });
 }
 

@@ -4,6 +4,7 @@ export const PRESETS = [
   { id: "endless", recipe: {} },
   { id: "static", recipe: { shortest: 1, longest: 1, stop_after: 60 } },
   { id: "dynamic", recipe: { shortest: 1, longest: 3, stop_after: 60 } },
+  { id: "tensorflow", recipe: { framework: "tensorflow", stop_after: 60 } },
   { id: "no_memory", recipe: { carry_state: false } },
   { id: "gru", recipe: { cell: "gru" } },
   { id: "lstm", recipe: { cell: "lstm" } },
@@ -17,6 +18,7 @@ export class Presets {
   #words;
   #current = null;
   #chosen = null;
+  #missing = {};
 
   /**
    * @param {HTMLElement} group
@@ -32,13 +34,34 @@ export class Presets {
       button.type = "button";
       button.dataset.preset = id;
       button.dataset.say = `preset.${id}`;
-      button.addEventListener("click", () => onChoice(recipe));
+      button.addEventListener("click", () => {
+        if (recipe.framework in this.#missing) this.#explain(recipe.framework);
+        else onChoice(recipe);
+      });
+      for (const event of ["pointerenter", "focus"]) {
+        button.addEventListener(event, () => recipe.framework in this.#missing && this.#explain(recipe.framework));
+      }
+      for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => this.relabel());
       this.#buttons.set(id, button);
       group.append(button);
     }
   }
 
+  /** @param {Record<string, string>} missing frameworks that this server lacks, with what installs them */
+  offer(missing) {
+    this.#missing = missing;
+    for (const { id, recipe } of PRESETS) {
+      this.#buttons.get(id).setAttribute("aria-disabled", String(recipe.framework in missing));
+      this.#buttons.get(id).title = missing[recipe.framework] ?? "";
+    }
+  }
+
+  #explain(framework) {
+    this.#caption.textContent = this.#words.say("preset.missing", { install: this.#missing[framework] });
+  }
+
   relabel() {
+    if (!this.#words.ready) return;
     this.#caption.textContent = this.#words.say(`preset.${this.#chosen ?? "own"}.caption`);
   }
 

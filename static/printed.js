@@ -1,3 +1,5 @@
+import { short } from "./words.js";
+
 /** The parts that the tutorial prints: chunk lengths and the network. */
 
 export class Printed {
@@ -11,6 +13,9 @@ export class Printed {
     this.#words = words;
     const at = (id) => document.getElementById(id);
     this.#at = {
+      wave: at("wave-prediction"),
+      print: at("print"),
+      printNetwork: at("print-network"),
       text: at("network-text"),
       parameters: at("network-parameters"),
       loss: at("loss-caption"),
@@ -24,7 +29,12 @@ export class Printed {
 
   /** @param {import("./state.js").State} state @param {import("./state.js").State|null} drawn */
   draw(state, drawn) {
-    if (state.lengths !== drawn?.lengths) {
+    const tensorflow = state.current?.framework === "tensorflow";
+    if (tensorflow && (state.meanLoss !== drawn?.meanLoss || state.current !== drawn?.current)) {
+      const values = { step: Math.max(0, state.update - 1), loss: short(state.meanLoss) };
+      this.#earlier.data = "";
+      this.#newest.textContent = this.#words.say("wave.step", values);
+    } else if (!tensorflow && (state.lengths !== drawn?.lengths || state.current !== drawn?.current)) {
       this.#earlier.data = state.lengths.slice(0, -1).join(" ") + " ";
       this.#newest.textContent = state.lengths.at(-1) ?? "";
     }
@@ -38,6 +48,10 @@ export class Printed {
       this.#at.loss.textContent = stride > 1 ? this.#words.say("loss.stride", { count: stride }) : "";
     }
     if (state.current && state.current !== drawn?.current) {
+      this.#at.wave.dataset.say = tensorflow ? "wave.prediction_after" : "wave.prediction";
+      this.#at.wave.textContent = this.#words.say(this.#at.wave.dataset.say);
+      this.#at.print.textContent = tensorflow ? "print(training_loss / (step + 1))" : "print(len(steps))";
+      this.#at.printNetwork.textContent = tensorflow ? "tf.Graph()" : "print(rnn)";
       const { cell, hidden_size, shortest, longest, seed } = state.current;
       const lengths = shortest === longest ? shortest : `${shortest}–${longest}`;
       const values = { cell: cell.toUpperCase(), hidden_size, lengths, seed };

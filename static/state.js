@@ -12,7 +12,7 @@
  * @property {number[][]} phase
  * @property {number[][]} input
  * @property {number[][]} target
- * @property {number[][]} prediction
+ * @property {number[][]} prediction made before the update, or after it where that was asked for
  * @property {number} loss
  * @property {number} meanLoss
  */
@@ -38,8 +38,8 @@
 /**
  * @typedef {object} State
  * @property {ConnectionState} connection
- * @property {{after: number|null, lost: boolean}|null} opening an `open` is on its way; `after` is set when it
- *   resumes, `lost` when a run that could not be resumed starts again
+ * @property {{after: number|null, lost: boolean, slow: boolean}|null} opening an `open` is on its way; `after` is set
+ *   when it resumes, `lost` when a run that could not be resumed starts again, `slow` when the answer may take seconds
  * @property {number} run counts the runs that this page opened; a resumed run keeps its number
  * @property {boolean} playing
  * @property {number|"max"} pace updates per second
@@ -130,7 +130,7 @@ function fromThePage(state, message) {
     case "opening":
       return {
         ...state,
-        opening: { after: message.after ?? null, lost: message.lost ?? false },
+        opening: { after: message.after ?? null, lost: message.lost ?? false, slow: message.slow ?? false },
         complaint: null,
       };
     case "play":
@@ -225,7 +225,7 @@ function toChunk(update) {
     phase: update.t.map((row) => row.map((radians) => radians / Math.PI)),
     input: update.input,
     target: update.target,
-    prediction: update.prediction,
+    prediction: update.prediction_after ?? update.prediction,
     loss: update.loss,
     meanLoss: update.mean_loss,
   };

@@ -46,13 +46,14 @@ export class Status {
   }
 
   /** @returns {{text: string, action?: string, act?: () => void}|null} */
-  #sentence({ connection, notice }) {
+  #sentence({ connection, notice, opening }) {
     const { status, seconds, detail } = connection;
     if (BUSY.includes(status)) {
       const acts = { refused: null, reload: "reload" };
       const act = status in acts ? acts[status] : "retry";
       return { text: this.#words.say(`notice.${status}`, { seconds, detail }), act };
     }
+    if (opening?.slow) return { text: this.#words.say("notice.slow") };
     if (!notice) return null;
     const act = { finished: "play", diverged: "reset", restarted: "dismiss" }[notice.kind];
     return { text: this.#words.say(`notice.${notice.kind}`, notice), act };

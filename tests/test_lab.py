@@ -1,0 +1,286 @@
+"""The graph lab: the plan, its rows in processes of their own, the command and the socket."""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from app.cli import main
+from model.lab import bench, kinds
+from model.lab.kinds import KINDS
+from model.lab.plan import Plan, Planned, full_plan
+from model.lab.row import Recording, Row
+from tests.conftest import Server
+
+PATIENCE = 60
+TINY = Plan(
+    chunks=(
+        Planned(phase="known", length=10, streams=1),
+        Planned(phase="new", length=7, streams=1),
+        Planned(phase="streams", length=4, streams=3),
+        Planned(phase="streams", length=8, streams=2),
+    ),
+    hidden_size=8,
+)
+
+
+def ran(name: Any, plan: Plan = TINY, seconds: float = PATIENCE) -> Row:
+    async def last() -> Row:
+        async for event in bench.run(name, plan, seconds):
+            if isinstance(event, Row):
+                return event
+        raise AssertionError
+
+    return asyncio.run(last())
+
+
+def test_the_plan_is_known_lengths_then_new_ones_then_streams() -> None:
+    chunks = full_plan().chunks
+    assert chunks == full_plan().chunks
+    assert [chunk.phase for chunk in chunks] == ["known"] * 30 + ["new"] * 16 + ["streams"] * 16
+    assert {chunk.length for chunk in chunks[:30]} == {10, 20, 30}
+    new = [chunk.length for chunk in chunks[30:46]]
+    assert len(set(new)) == 16
+    assert not {10, 20, 30} & set(new)
+    assert {chunk.streams for chunk in chunks[:46]} == {1}
+    assert max(chunk.streams for chunk in chunks[46:]) > 4
+
+
+@pytest.mark.parametrize("name", ["eager_steps", "padded"])
+def test_eager_kinds_learn_the_same(name: str) -> None:
+    assert ran(name).loss == pytest.approx(ran("eager").loss, rel=1e-5)
+
+
+def test_padding_counts_what_it_computes_for_nothing() -> None:
+    row = ran("padded")
+    assert row.computed == (10, 7, 24, 24)
+    assert ran("eager").computed == (10, 7, 12, 16)
+
+
+def test_a_framework_that_is_not_there_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds.util, "find_spec", lambda name: None)
+    assert ran("tensorflow_v1").status == "absent"
+    assert kinds.kind("tensorflow_v1").install == "pip install 'unrolled[tensorflow]'"
+    assert kinds.kind("export_onnx").install == "pip install 'unrolled[onnx]'"
+    assert kinds.kind("eager").installed
+
+
+def test_a_row_whose_process_is_killed_fails_alone() -> None:
+    async def kill() -> Row:
+        async with aclosing(bench.run("eager", full_plan(), PATIENCE)) as events:
+            async for event in events:
+                if isinstance(event, Row):
+                    return event
+                for process in lab_processes(os.getpid()):
+                    os.kill(process, signal.SIGKILL)
+        raise AssertionError
+
+    row = asyncio.run(kill())
+    assert row.status == "failed"
+    assert "ended with code" in row.errors[-1].text
+    assert ran("eager").status == "done"
+
+
+def test_a_row_that_takes_too_long_is_ended() -> None:
+    row = ran("eager", seconds=0.2)
+    assert row.status == "failed"
+    assert row.errors[-1].text == "took longer than 0.2 s"
+
+
+def test_a_crash_leaves_its_last_words() -> None:
+    bad = TINY.model_copy(update={"hidden_size": "eight"})
+    row = ran("eager", bad)
+    assert row.status == "failed"
+    assert "hidden_size" in row.errors[-1].text
+
+
+def test_the_command_prints_a_table_and_writes_a_recording(tmp_path: Path) -> None:
+    to = tmp_path / "graphs.json"
+    done = CliRunner().invoke(main, ["graphs", "eager", "padded", "--to", str(to)])
+    assert done.exit_code == 0, done.output
+    assert [line.split()[0] for line in done.stdout.splitlines()[:3]] == ["kind", "eager", "padded"]
+    recording = Recording.model_validate_json(to.read_bytes())
+    assert [row.kind for row in recording.rows] == ["eager", "padded"]
+    assert "torch" in recording.versions
+
+
+def test_the_recording_that_the_page_shows_is_whole() -> None:
+    recording = Recording.model_validate_json((Path(__file__).parent.parent / "static" / "graphs.json").read_bytes())
+    assert tuple(row.kind for row in recording.rows) == KINDS
+    assert list(recording.chunks) == [chunk.model_dump() for chunk in full_plan().chunks]
+    assert {"python", "torch", "tensorflow", "onnxruntime"} <= recording.versions.keys()
+    assert recording.processor
+    for row in recording.rows:
+        assert row.status == "done"
+        assert len(row.seconds) == len(row.graphs) == len(row.computed) == len(row.loss) == len(recording.chunks)
+        failed = {index for failure in row.errors for index in failure.chunks}
+        assert failed == {index for index, seconds in enumerate(row.seconds) if seconds is None}
+
+
+# ---------------------------------------------------------------- the socket
+
+
+class Guest:
+    def __init__(self, socket: Any) -> None:
+        self.socket = socket
+        self.plan = self.next()
+
+    def send(self, **message: Any) -> None:
+        self.socket.send(json.dumps(message))
+
+    def next(self) -> dict[str, Any]:
+        heard: dict[str, Any] = json.loads(self.socket.recv(PATIENCE))
+        return heard
+
+    def until(self, kind: str) -> list[dict[str, Any]]:
+        heard = [self.next()]
+        while heard[-1]["type"] != kind:
+            heard.append(self.next())
+        return heard
+
+
+@contextmanager
+def guest(server: Server) -> Iterator[Guest]:
+    with connect(server.url.replace("http", "ws") + "/ws/graphs", max_size=None) as socket:
+        yield Guest(socket)
+
+
+def lab_processes(parent: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True, check=False
+    )
+    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "model.lab" in line]
+
+
+def test_quick_kinds_run_over_the_socket(server: Server) -> None:
+    with guest(server) as one:
+        assert one.plan["type"] == "plan"
+        assert [kind["kind"] for kind in one.plan["kinds"]] == list(KINDS)
+        assert len(one.plan["chunks"]) == 62
+        one.send(type="run", kinds=["eager", "padded"])
+        heard = one.until("done")
+    assert [message["kind"] for message in heard if message["type"] == "began"] == ["eager", "padded"]
+    chunks = [message["index"] for message in heard if message["type"] == "chunk"]
+    assert chunks == [*range(62), *range(62)]
+    rows = [message["row"] for message in heard if message["type"] == "ended"]
+    assert [(row["kind"], row["status"]) for row in rows] == [("eager", "done"), ("padded", "done")]
+
+
+def test_cancelling_ends_the_process_and_another_run_may_follow(server: Server) -> None:
+    with guest(server) as one:
+        one.send(type="run", kinds=["eager_steps"])
+        one.until("began")
+        one.send(type="cancel")
+        one.until("cancelled")
+        assert lab_processes(server.process.pid) == []
+        one.send(type="run", kinds=["eager"])
+        one.until("done")
+
+
+def test_a_guest_that_goes_takes_its_process_along(server: Server) -> None:
+    with guest(server) as one:
+        one.send(type="run", kinds=["eager"])
+        one.until("began")
+    with guest(server) as two:  # its turn comes when the other's is over
+        two.send(type="run", kinds=["eager"])
+        two.until("done")
+    assert lab_processes(server.process.pid) == []
+
+
+def test_one_runs_at_a_time_and_the_others_hear_how_many_are_ahead(server: Server) -> None:
+    with guest(server) as one, guest(server) as two, guest(server) as three:
+        one.send(type="run", kinds=["eager"])
+        one.until("began")
+        two.send(type="run", kinds=["eager"])
+        assert two.next() == {"type": "waiting", "ahead": 1}
+        three.send(type="run", kinds=["eager"])
+        assert three.next() == {"type": "waiting", "ahead": 2}
+        one.send(type="cancel")
+        assert three.next() == {"type": "waiting", "ahead": 1}
+        assert two.next()["type"] == "began"
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "field"),
+    [
+        ({"type": "run", "kinds": ["compile_static"]}, "out_of_range", "kinds"),
+        ({"type": "run", "kinds": []}, "out_of_range", "kinds"),
+        ({"type": "run", "kinds": ["eager", "eager"]}, "conflict", "kinds"),
+        ({"type": "run", "kinds": ["magic"]}, "wrong_type", "kinds.0"),
+        ({"type": "run"}, "missing", "kinds"),
+        ({"type": "fly"}, "unknown_type", "type"),
+    ],
+)
+def test_what_the_lab_does_not_do_is_refused(server: Server, message: dict[str, Any], code: str, field: str) -> None:
+    with guest(server) as one:
+        one.send(**message)
+        refused = one.next()
+    assert (refused["type"], refused["code"], refused["field"]) == ("error", code, field)
+
+
+def test_a_second_run_is_refused_while_one_is_under_way(server: Server) -> None:
+    with guest(server) as one:
+        one.send(type="run", kinds=["eager"])
+        one.send(type="run", kinds=["padded"])
+        assert one.until("error")[-1]["code"] == "conflict"
+
+
+def test_a_long_line_is_told_to_come_later(server: Server) -> None:
+    with guest(server) as first:
+        first.send(type="run", kinds=["eager"])
+        first.until("began")
+        sockets = []
+        try:
+            for _ in range(16):
+                one = guest(server)
+                sockets.append(one)
+                waiting = one.__enter__()
+                waiting.send(type="run", kinds=["eager"])
+                waiting.next()
+            with guest(server) as last:
+                last.send(type="run", kinds=["eager"])
+                assert last.next()["code"] == "busy"
+        finally:
+            for one in reversed(sockets):
+                one.__exit__(None, None, None)
+
+
+def test_the_lab_refuses_a_foreign_origin(server: Server) -> None:
+    url = server.url.replace("http", "ws") + "/ws/graphs"
+    with (
+        connect(url, origin=Origin("https://elsewhere.example")) as socket,
+        pytest.raises(ConnectionClosed, match="1008"),
+    ):
+        socket.recv(PATIENCE)
+
+
+def test_a_server_that_stops_ends_its_lab(start_server: Callable[..., Any]) -> None:
+    with start_server() as server, guest(server) as one:
+        one.send(type="run", kinds=["eager"])
+        one.until("began")
+        (process,) = lab_processes(server.process.pid)
+        descriptor = os.pidfd_open(process)
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+        assert select.select([descriptor], [], [], 5)[0]
+        os.close(descriptor)
+
+
+def test_the_lab_imports_no_optional_framework_itself() -> None:
+    names = "'tensorflow', 'onnxruntime', 'onnxscript'"
+    code = f"import sys, app.lab, app.graphs_command; print([m for m in ({names}) if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
