@@ -498,7 +498,7 @@ def test_the_checkpoint_of_a_download_is_the_one_that_the_run_goes_on_from(
 def test_it_fits_and_reads_on_desk_and_phone_in_both_themes_and_languages(visit: Visits) -> None:
     page = visit()
     page.draws(2)
-    expect(page.page.locator("#recipe-form .field")).to_have_count(16)
+    expect(page.page.locator("#recipe-form .field")).to_have_count(17)
     page.at("pace").fill("55")  # some four updates a second: time for everything else
     for size, theme, language in [
         (DESK, "light", "zh"),

@@ -10,6 +10,7 @@ from model.inference import load, predict
 from model.network import Network, state_parts
 from model.onnx_export import to_onnx
 from model.recipe import Recipe
+from model.training import Learner
 from model.weights import bundled
 
 LENGTHS = (1, 2, 7, 30, 119)
@@ -89,6 +90,17 @@ def test_a_float32_network_of_ours_agrees_as_well():
     prediction, state = session(ours).run(None, {"x": x, "state": zeros(ours, 4)})
     np.testing.assert_allclose(prediction, expected.numpy(), rtol=0, atol=CLOSE)
     np.testing.assert_allclose(state, end.numpy(), rtol=0, atol=CLOSE)
+
+
+def test_a_network_that_tensorflow_trained_is_exported_alike():
+    learner = Learner(Recipe(framework="tensorflow"))
+    for _ in range(5):
+        learner.advance()
+    ours = learner.checkpoint()
+    update = learner.advance()
+    given = {"x": update.input[:, :, None], "state": ours.tensors["hidden_state"]}
+    prediction, _ = session(ours).run(None, given)
+    np.testing.assert_allclose(prediction[:, :, 0], update.prediction, rtol=0, atol=CLOSE)
 
 
 def test_the_bundled_model_turns_sin_into_cos_there_too():
