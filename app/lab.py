@@ -142,11 +142,12 @@ class Guest:
             await self._connection.close(FAILED, "the server failed; this is our mistake")
 
     async def _run_one(self, name: KindName) -> None:
-        await self._connection.tell(Began(kind=name, framework=kind(name).framework))
         async with aclosing(bench.run(name, self._plan, self._seconds)) as events:
             async for event in events:
                 if isinstance(event, Row):
                     await self._connection.tell(Ended(row=event))
+                elif event["event"] == "began":
+                    await self._connection.tell(Began(kind=name, framework=kind(name).framework))
                 elif event["event"] == "setup":
                     await self._connection.tell(SetUp(kind=name, **_but_event(event, "errors")))
                 else:

@@ -44,6 +44,7 @@ async def run(name: KindName, plan: Plan, seconds: float) -> AsyncGenerator[dict
         try:
             process.stdin.write(plan.model_dump_json().encode())
             process.stdin.close()
+            yield {"event": "began"}
             async with asyncio.timeout(seconds) as limit:
                 async for line in process.stdout:
                     event = json.loads(line)
