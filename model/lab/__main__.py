@@ -6,9 +6,7 @@ A process of its own, so that a crash, a leak or an import of half a gigabyte is
 import importlib
 import json
 import os
-import re
 import signal
-import site
 import sys
 from time import perf_counter
 from typing import Any, Protocol
@@ -18,10 +16,9 @@ import torch
 from model.lab.kinds import KINDS, KindName, kind, needs
 from model.lab.plan import SEED, Plan, Planned, Rows
 from model.lab.torch_graphs import Compiled, Eager, EagerSteps, Exported, Padded
+from model.lab.words import readable
 from model.network import Network
 from model.static_graph import tensorflow
-
-MOST_TEXT = 2000
 
 
 class Graph(Protocol):
@@ -49,14 +46,6 @@ def made(name: KindName, plan: Plan) -> Graph:
     from model.lab.tensorflow_graphs import Traced, Version1
 
     return Version1(network, plan) if name == "tensorflow_v1" else Traced(network, plan, name.endswith("signature"))
-
-
-def readable(error: BaseException | str) -> str:
-    """The real text, without paths of this machine."""
-    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    for folder in (*site.getsitepackages(), os.path.dirname(os.__file__), os.getcwd()):
-        text = text.replace(folder + os.sep, "")
-    return re.sub(r"/(?:work|root|home|tmp|usr)/\S*/", "", text)[:MOST_TEXT]
 
 
 def main(name: KindName, plan: Plan, out: Any) -> None:

@@ -10,7 +10,7 @@ from model.recipe import Frozen
 
 Status = Literal["done", "failed", "absent", "cancelled"]
 
-SIGNIFICANT = 6
+DIGITS = 6  # of a loss; seconds are kept to the microsecond
 
 
 class Failure(Frozen):
@@ -87,9 +87,9 @@ class Notebook:
             framework=self._about.framework,
             trains=self._about.trains,
             status=status,
-            setup_seconds=round(self._setup.get("seconds", 0.0), SIGNIFICANT),
-            import_seconds=round(self._setup.get("import_seconds", 0.0), SIGNIFICANT),
-            seconds=tuple(_rounded(chunk["seconds"]) for chunk in self._chunks),
+            setup_seconds=round(self._setup.get("seconds", 0.0), 6),
+            import_seconds=round(self._setup.get("import_seconds", 0.0), 6),
+            seconds=tuple(_optional(round, chunk["seconds"], 6) for chunk in self._chunks),
             graphs=tuple(chunk["graphs"] for chunk in self._chunks),
             computed=tuple(chunk["computed"] for chunk in self._chunks),
             loss=tuple(_rounded(chunk["loss"]) for chunk in self._chunks),

@@ -109,9 +109,10 @@ class Compiled(Eager):
 
     def step(self, chunk: Planned, x: Rows, target: Rows) -> tuple[float, int]:
         """As Eager's; `graphs` is how many have been compiled."""
-        made = super().step(chunk, x, target)
-        self.graphs = self._counters["stats"]["unique_graphs"]
-        return made
+        try:
+            return super().step(chunk, x, target)
+        finally:
+            self.graphs = self._counters["stats"]["unique_graphs"]
 
 
 class Exported(Eager):

@@ -1,18 +1,18 @@
 """The graph lab with TensorFlow, ONNX Runtime and torch.compile really there."""
 
 import asyncio
+from functools import cache
 
 import numpy as np
 import pytest
 
 from model.lab import bench
-from model.lab.kinds import KINDS, KindName
+from model.lab.kinds import KindName
 from model.lab.plan import Plan, Planned, full_plan
 from model.lab.row import Row
 
-TRAINING = [name for name in KINDS if name != "export_onnx"]
 
-
+@cache
 def ran(name: KindName, plan: Plan, seconds: float = 100) -> Row:
     async def last() -> Row:
         async for event in bench.run(name, plan, seconds):
@@ -23,14 +23,9 @@ def ran(name: KindName, plan: Plan, seconds: float = 100) -> Row:
     return asyncio.run(last())
 
 
-@pytest.fixture(scope="module")
-def eager() -> Row:
-    return ran("eager", full_plan())
-
-
 @pytest.mark.parametrize("name", ["tensorflow_v1", "tf_function", "tf_function_signature", "eager_steps", "padded"])
-def test_every_kind_learns_the_same(name: KindName, eager: Row) -> None:
-    row = ran(name, full_plan())
+def test_every_kind_learns_the_same(name: KindName) -> None:
+    eager, row = ran("eager", full_plan()), ran(name, full_plan())
     assert row.status == "done"
     both = [(ours, theirs) for ours, theirs in zip(eager.loss, row.loss, strict=True) if theirs is not None][:12]
     assert [theirs for _, theirs in both] == pytest.approx([ours for ours, _ in both], rel=2e-3)
@@ -68,13 +63,13 @@ def test_torch_export_refuses_an_open_length_and_takes_the_scan() -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["compile_static", "compile_dynamic"])
 def test_torch_compile_builds_a_graph_for_each_length(name: KindName) -> None:
-    lengths = [2, 3, 2, 4]
+    lengths = [2, 3, 2, 2, 3]  # the third may compile once more: the first began from zeros, this from a carried state
     plan = Plan(chunks=tuple(Planned(phase="known", length=length, streams=1) for length in lengths), hidden_size=4)
     row = ran(name, plan, seconds=380)
     assert row.status == "done", row.errors
     assert row.loss == pytest.approx(ran("eager", plan).loss, rel=1e-3)
     seconds = np.array(row.seconds, dtype=float)
     new = np.diff([0, *row.graphs]) > 0
-    assert new[0]
-    assert not new[2]
-    assert seconds[new].min() > 10 * seconds[~new].max()
+    assert new[:2].all()
+    assert not new[3:].any()
+    assert seconds[new].min() > 10 * seconds[3:].max()

@@ -22,7 +22,7 @@ SECONDS = 20
 
 
 def tensorflow_processes(server: Server) -> list[int]:
-    command = ["ps", "-o", "pid=,args=", "--ppid", str(server.process.pid)]
+    command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(server.process.pid)]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if "spawn_main" in line]
 
@@ -64,12 +64,12 @@ def test_what_it_cannot_do_is_refused_by_name(server: Server, fields: dict[str, 
 
 def test_tensorflow_is_not_imported_unless_asked_for(start_server: Callable[..., Any]) -> None:
     with start_server() as server, viewer(server.ws) as one:
-        one.open(recipe={"stop_after": 10}, pace="max")
-        one.updates(10)
+        one.open()
+        one.until("updates")
         assert tensorflow_processes(server) == []
         assert "tensorflow" not in Path(f"/proc/{server.process.pid}/maps").read_text()
-        one.open(recipe=TENSORFLOW | {"stop_after": 3}, pace="max")
-        one.updates(3)
+        one.open(recipe=TENSORFLOW)
+        one.until("updates")
         assert len(tensorflow_processes(server)) == 1
         assert "tensorflow" not in Path(f"/proc/{server.process.pid}/maps").read_text()
 

@@ -88,6 +88,7 @@ def test_a_step_that_is_not_finite_is_undone() -> None:
 def test_a_weight_that_overflows_is_named_and_undone() -> None:
     one = learner()
     run(one, 3)
+    one.change({"learning_rate": 1.0})
     checkpoint = one.checkpoint()
     moments = {
         "optimizer.out.bias.exp_avg": np.full(1, 3e38, np.float32),
