@@ -2,7 +2,6 @@ import { BesideCharts, plotlyLoaded } from "./charts.js";
 import { Circle } from "./circle.js";
 import { Controls } from "./controls.js";
 import { Download } from "./download.js";
-import { Lab } from "./lab.js";
 import { Live } from "./live.js";
 import { Loss } from "./loss.js";
 import { readPalette, themed } from "./palette.js";
@@ -48,8 +47,8 @@ const status = new Status(words, {
 const printed = new Printed(words);
 const download = new Download(words, live, () => store.redraw());
 const predict = new Predict(words, () => store.redraw());
-const labUrls = { recording: address("static/graphs.json").href, socket: socketAddress("ws/graphs") };
-const lab = new Lab(at("lab"), words, labUrls, () => store.redraw());
+/** @type {import("./graphs.js").Graphs|null} */
+let graphs = null;
 
 const jump = at("jump");
 const wave = new Wave(at("wave"), words, (following) => (jump.hidden = following), redrawCharts);
@@ -92,7 +91,6 @@ function drawCharts(state, drawn) {
   }
   beside.draw(Plotly, state, palette, restyled);
   predict.draw(Plotly, palette, restyled);
-  lab.draw(Plotly, palette, restyled);
   restyled = false;
   return true;
 }
@@ -112,6 +110,7 @@ function drawWords(state, drawn) {
   status.draw(state, controls.has(state.complaint?.field));
   printed.draw(state, drawn);
   download.draw(state);
+  graphs?.draw(Plotly, Plotly && (palette ??= readPalette()));
 }
 
 store.draws((state, drawn) => {
@@ -138,7 +137,7 @@ themed(at("theme"), () => {
 
 async function speak(language) {
   await words.load(language);
-  for (const part of [controls, presets, predict, lab]) part.relabel();
+  for (const part of [controls, presets, predict]) part.relabel();
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language));
   }
@@ -172,6 +171,19 @@ function persist(task) {
 
 persist(() => speak(preferredLanguage()));
 persist(buildControls);
+
+/** The graph lab stands far below the wave: its files and its measurements are fetched when it comes near. */
+const near = new IntersectionObserver(
+  async ([{ isIntersecting }]) => {
+    if (!isIntersecting) return;
+    near.disconnect();
+    const { Graphs } = await import("./graphs.js");
+    graphs = new Graphs(words, () => store.redraw());
+    store.redraw();
+  },
+  { rootMargin: "200px" },
+);
+near.observe(at("graphs"));
 
 addEventListener("online", () => live.retry());
 document.addEventListener("visibilitychange", () => document.hidden || live.retry());
