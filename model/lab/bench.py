@@ -77,6 +77,8 @@ async def _next(output: asyncio.StreamReader, until: float) -> dict[str, Any] | 
 
     The limit holds here and never while an event is out: there it would interrupt whoever looks at it.
     """
+    if asyncio.get_running_loop().time() >= until:  # a line that has come already would be read without waiting
+        raise TimeoutError
     async with asyncio.timeout_at(until):
         line = await output.readline()
     if not line.endswith(b"\n"):  # who is killed may leave half an event

@@ -10,8 +10,6 @@ from model.recipe import Frozen
 
 Status = Literal["done", "failed", "absent", "cancelled"]
 
-DIGITS = 6  # of a loss; seconds are kept to the microsecond
-
 
 class Failure(Frozen):
     """A framework's own words, and the chunks (by index) that it said them to; none if it was at set-up."""
@@ -87,16 +85,20 @@ class Notebook:
             framework=self._about.framework,
             trains=self._about.trains,
             status=status,
-            setup_seconds=round(self._setup.get("seconds", 0.0), 6),
-            import_seconds=round(self._setup.get("import_seconds", 0.0), 6),
-            seconds=tuple(_optional(round, chunk["seconds"], 6) for chunk in self._chunks),
+            setup_seconds=_to_microseconds(self._setup.get("seconds", 0.0)),
+            import_seconds=_to_microseconds(self._setup.get("import_seconds", 0.0)),
+            seconds=tuple(None if chunk["error"] else _to_microseconds(chunk["seconds"]) for chunk in self._chunks),
             graphs=tuple(chunk["graphs"] for chunk in self._chunks),
             computed=tuple(chunk["computed"] for chunk in self._chunks),
-            loss=tuple(_rounded(chunk["loss"]) for chunk in self._chunks),
+            loss=tuple(None if chunk["error"] else _to_digits(chunk["loss"]) for chunk in self._chunks),
             errors=tuple(Failure(chunks=tuple(at), text=text) for text, at in self._failures.items()),
             notes=tuple(self._notes),
         )
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, SIGNIFICANT)
+def _to_microseconds(seconds: float) -> float:
+    return round(seconds, 6)
+
+
+def _to_digits(loss: float) -> float:
+    return float(f"{loss:.6g}")
