@@ -14,13 +14,16 @@ from typing import Any
 import click
 import orjson
 
-from app.mistake import check_folder, writable, write_file
+from app.mistake import Mistake, check_folder, writable, write_file
 from model.lab import bench
 from model.lab.kinds import KINDS, KindName, kind
 from model.lab.plan import Phase, Plan, full_plan
 from model.lab.row import Recording, Row
 
 RECORDED = Path(__file__).parent.parent / "static" / "graphs.json"
+
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended."""
 
 PHASES: tuple[Phase, ...] = ("known", "new", "streams")
 
@@ -30,12 +33,17 @@ PHASES: tuple[Phase, ...] = ("known", "new", "streams")
 @click.option("--all", "everything", is_flag=True, help="Also those that compile for minutes.")
 @click.option("--record", is_flag=True, help="All kinds, written to static/graphs.json, where the page looks.")
 @click.option("--to", type=writable, help="Write the recording here.  [default with --record: static/graphs.json]")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON instead of a table.")
 @click.option("--seconds", type=click.FloatRange(1), default=1800.0, show_default=True, help="Limit for one kind.")
-def graphs(kinds: tuple[KindName, ...], everything: bool, record: bool, to: Path | None, seconds: float) -> None:
+def graphs(
+    kinds: tuple[KindName, ...], everything: bool, record: bool, to: Path | None, as_json: bool, seconds: float
+) -> None:
     """Send the same chunks through nine kinds of graph and show what each makes of a new length.
 
     Without KINDS: all that take seconds. Each runs in a process of its own; one that fails stops no other.
     """
+    if record and kinds:
+        raise Mistake("--record takes all kinds; to write down a few, name a file of your own with --to")
     if to is None and record:
         to = RECORDED
     check_folder(to)
@@ -45,8 +53,11 @@ def graphs(kinds: tuple[KindName, ...], everything: bool, record: bool, to: Path
         else [name for name in KINDS if everything or record or kind(name).cheap]
     )
     plan = full_plan()
-    rows = [asyncio.run(_row(name, plan, seconds)) for name in chosen]
-    click.echo(table(rows, plan))
+    try:
+        rows = [asyncio.run(_row(name, plan, seconds)) for name in chosen]
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    click.echo(orjson.dumps([row.model_dump(mode="json") for row in rows]) if as_json else table(rows, plan))
     if to is not None:
         write_file(to, recording(rows, plan))
         click.echo(f"written to {to}", err=True)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from app.messages import Trouble
 from model.lab.kinds import Kind, KindName
 from model.lab.plan import Planned
 from model.lab.row import Row
@@ -90,3 +91,10 @@ class Cancelled(BaseModel):
     """The run was ended as asked."""
 
     type: Literal["cancelled"] = "cancelled"
+
+
+ToGuest = Annotated[
+    PlanShown | Waiting | Began | SetUp | ChunkDone | Ended | Done | Cancelled | Trouble, Field(discriminator="type")
+]
+
+to_guest: TypeAdapter[ToGuest] = TypeAdapter(ToGuest)
