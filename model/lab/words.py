@@ -8,8 +8,9 @@ from typing import BinaryIO
 MOST_TEXT = 2000
 LAST_WORDS = 800  # characters of what a process that failed wrote
 
-# what follows a letter, a colon or a slash is part of an address or of a path that is relative already
-_FOLDERS = re.compile(r"(?<![\w:/.])/(?:[\w.+@~-]+/)+")
+# Within quotation marks a folder may have spaces. Elsewhere, what follows a letter, a colon or a slash is part of an
+# address or of a path that is relative already.
+_FOLDERS = re.compile(r"""(?<=["'])/(?:[^"'/\n]+/)+|(?<![\w:/.])/(?:[\w.+@~-]+/)+""")
 
 
 def readable(said: BaseException | str) -> str:
