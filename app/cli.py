@@ -1,4 +1,4 @@
-"""unrolled serve | train | predict | export. A user's mistake is a line on standard error and exit code 2."""
+"""unrolled serve | train | predict | export | graphs. A user's mistake is a line on standard error and exit code 2."""
 
 import click
 
