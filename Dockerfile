@@ -4,6 +4,8 @@
 FROM python:3.11-slim AS build
 # PyTorch's own index, for wheels without CUDA. Empty it to use pip's settings alone.
 ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# tensorflow, onnx, or graphs for both: what the framework TensorFlow and all kinds in the graph lab need.
+ARG EXTRAS=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/unrolled/bin:$PATH
 RUN python3 -m venv /opt/unrolled
 WORKDIR /build
@@ -11,7 +13,9 @@ WORKDIR /build
 COPY constraints.txt ./
 RUN pip install -q "$(grep '^torch==' constraints.txt)"
 COPY pyproject.toml ./
-RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+      extras = {'graphs': ('tensorflow', 'onnx')}.get('$EXTRAS', ('$EXTRAS',) if '$EXTRAS' else ()); \
+      print(*p['dependencies'], *(n for e in extras for n in p['optional-dependencies'][e]), sep='\n')" \
       > requirements.txt \
     && pip install -q -c constraints.txt -r requirements.txt
 COPY README.md LICENSE ./

@@ -1,4 +1,4 @@
-# make run    install into .venv, start the service and say its URL     (make run PORT=9000)
+# make run    install into .venv, start the service and say its URL     (make run PORT=9000 EXTRAS=graphs)
 # make test   install, then run every test, the browser's included
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the tests that need them
 # make check  style, types and import directions
@@ -13,7 +13,7 @@ bin := .venv/bin
 .DELETE_ON_ERROR:
 .PHONY: run test test-graphs check format schema bench chromium
 
-run: .venv/run.stamp
+run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
 
 test: .venv/dev.stamp chromium
@@ -48,6 +48,10 @@ bench: .venv/dev.stamp chromium
 
 .venv/run.stamp: .venv/torch.stamp pyproject.toml
 	$(bin)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+.venv/run-$(EXTRAS).stamp: .venv/run.stamp
+	$(bin)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
 .venv/dev.stamp: .venv/torch.stamp pyproject.toml

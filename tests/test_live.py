@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from model.checkpoint import Checkpoint
 from model.recipe import Change, Recipe
 from model.training import Learner
+from tests.absent import hide_tensorflow
 from tests.conftest import Server
 from tests.viewers import PATIENCE, timeless, viewer
 
@@ -446,6 +447,31 @@ def test_a_long_value_is_not_echoed(server: Server) -> None:
     with viewer(server.ws) as one:
         error = one.refusal(type="open", recipe={"cell": "x" * 100_000, "y" * 100_000: 1})
         assert len(json.dumps(error)) < 1000
+
+
+def test_a_framework_that_is_not_installed_is_refused_with_the_way_to_install_it(
+    start_server: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_tensorflow(tmp_path, monkeypatch)
+    with start_server() as server, viewer(server.ws) as one:
+        one.open(play=False)
+        checkpoint = one.checkpoint
+        refused = one.refusal(type="open", recipe={"framework": "tensorflow"})
+        assert (refused["code"], refused["field"]) == ("not_installed", "recipe.framework")
+        assert "pip install 'unrolled[tensorflow]'" in refused["detail"]
+        one.resume(checkpoint)  # the connection stays
+        schema = httpx.get(server.url + "/recipe/schema").json()
+    assert schema["properties"]["framework"]["missing"] == {"tensorflow": "pip install 'unrolled[tensorflow]'"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [({"most_streams": 2}, "recipe.most_streams"), ({"cell": "lstm"}, "recipe.cell"), ({"cell": "gru"}, "recipe.cell")],
+)
+def test_what_tensorflow_cannot_do_is_refused_by_name(server: Server, fields: dict[str, object], named: str) -> None:
+    with viewer(server.ws) as one:
+        refused = one.refusal(type="open", recipe={"framework": "tensorflow", **fields})
+    assert (refused["code"], refused["field"]) == ("conflict", f"{named}, recipe.framework")
 
 
 def test_a_full_change_log_is_told(server: Server) -> None:

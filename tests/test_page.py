@@ -28,6 +28,7 @@ from bench.first_prediction import FLAGS
 from model.onnx_export import to_onnx
 from model.recipe import Recipe
 from model.training import Learner
+from tests.absent import hide_tensorflow
 
 STATIC = Path(__file__).parent.parent / "static"
 CHROMIUM = "/usr/bin/chromium"
@@ -278,7 +279,8 @@ def test_every_preset_runs(visit: Visits) -> None:
     page.at("pace").fill("100")
     buttons = page.page.locator("[data-preset]")
     names = [button.get_attribute("data-preset") for button in buttons.all()]
-    assert names == ["endless", "static", "dynamic", "no_memory", "gru", "lstm", "streams", "pretrained"]
+    assert names == ["endless", "static", "dynamic", "tensorflow", "no_memory", "gru", "lstm", "streams", "pretrained"]
+    names.remove("tensorflow")  # which has a test of its own, and another where it is installed
     for name in names[1:] + names[:1]:
         runs = len(page.opened())
         page.page.locator(f"[data-preset={name}]").click()
@@ -289,6 +291,27 @@ def test_every_preset_runs(visit: Visits) -> None:
     assert recipes["static"]["longest"] == 1
     assert recipes["dynamic"]["stop_after"] == 60
     assert recipes["pretrained"]["weights"] == "sine"
+
+
+def test_without_tensorflow_its_preset_is_disabled_and_says_how_to_install_it(
+    browser: Browser, start_server: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_tensorflow(tmp_path, monkeypatch)
+    with start_server() as server:
+        context = browser.new_context(viewport=DESK, locale="en-GB")
+        page = Visit(context, server.url, charts=False)
+        page.draws(1)
+        preset = page.page.locator("[data-preset=tensorflow]")
+        expect(preset).to_have_attribute("aria-disabled", "true")
+        preset.focus()
+        expect(page.page.locator("#preset-caption")).to_contain_text("pip install 'unrolled[tensorflow]'")
+        page.page.keyboard.press("Enter")
+        page.page.locator("[data-field=framework] input[value=tensorflow]").check(force=True)
+        wrong = page.page.locator("[data-field=framework] .wrong")
+        expect(wrong).to_contain_text("pip install 'unrolled[tensorflow]'")
+        assert [message["recipe"]["framework"] for message in page.opened()] == ["torch"]
+        assert page.troubles == []
+        context.close()
 
 
 def test_a_finished_run_offers_to_go_on(visit: Visits) -> None:
