@@ -8,7 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 
 from fastapi import APIRouter, WebSocket
 
-from app.connection import FAILED, FULL, REFUSED, Connection, Gone
+from app.admission import admit
+from app.connection import FAILED, Connection, Gone
 from app.lab_messages import (
     Began,
     Cancel,
@@ -25,7 +26,6 @@ from app.lab_messages import (
 )
 from app.messages import Trouble
 from app.metrics import Metrics
-from app.origins import is_allowed
 from app.refusals import Refused
 from app.settings import Settings
 from model.lab import bench
@@ -168,15 +168,9 @@ def routes(settings: Settings, metrics: Metrics) -> APIRouter:
 
     @router.websocket("/ws/graphs")
     async def graphs(socket: WebSocket) -> None:
-        # accepted even when refused: a browser is shown no code of a socket that never opened
-        await socket.accept()
-        connection = Connection(socket, read_from_guest, settings.max_message_bytes, settings.idle_seconds)
-        if not is_allowed(socket.headers, settings.allowed_origins):
-            metrics.refusals.labels(reason="origin").inc()
-            return await connection.close(REFUSED, "this origin may not connect")
-        if len(guests) >= settings.max_viewers:
-            metrics.refusals.labels(reason="full").inc()
-            return await connection.close(FULL, "the hall is full; try again later")
+        connection = await admit(socket, read_from_guest, len(guests), settings, metrics)
+        if connection is None:
+            return
         guest = Guest(connection, line, settings.lab_seconds)
         guests.add(guest)
         try:
