@@ -97,6 +97,10 @@ class Compiled(Eager):
         torch._dynamo.config.allow_rnn = True
         self.notes.append("torch._dynamo.config.allow_rnn = True: without it nn.RNN is skipped and nothing is compiled")
         logging.getLogger("torch._dynamo").addHandler(Keep(self.notes))
+        # nn.RNN keeps weak references to its weights, and Network's lead nowhere until its first call. A graph compiled
+        # before that would fit no later call: the same length would be compiled once more, and it is not its fault.
+        with torch.no_grad():
+            network(torch.zeros(1, 1, 1), torch.zeros(1, 1, plan.hidden_size))
         self._counters: Any = torch._dynamo.utils.counters
         self._compiled: Callable[..., Any] = torch.compile(network, dynamic=dynamic)
 

@@ -28,7 +28,7 @@ def test_every_kind_learns_the_same(name: KindName) -> None:
     eager, row = ran("eager", full_plan()), ran(name, full_plan())
     assert row.status == "done"
     both = [(ours, theirs) for ours, theirs in zip(eager.loss, row.loss, strict=True) if theirs is not None][:12]
-    assert [theirs for _, theirs in both] == pytest.approx([ours for ours, _ in both], rel=2e-3)
+    assert [theirs for _, theirs in both] == pytest.approx([ours for ours, _ in both], rel=1e-3)
 
 
 def test_tensorflow_1_takes_any_length_and_refuses_a_second_stream_in_its_own_words() -> None:
@@ -63,13 +63,11 @@ def test_torch_export_refuses_an_open_length_and_takes_the_scan() -> None:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["compile_static", "compile_dynamic"])
 def test_torch_compile_builds_a_graph_for_each_length(name: KindName) -> None:
-    lengths = [2, 3, 2, 2, 3]  # the third may compile once more: the first began from zeros, this from a carried state
+    lengths = [2, 3, 2, 2, 3]
     plan = Plan(chunks=tuple(Planned(phase="known", length=length, streams=1) for length in lengths), hidden_size=4)
     row = ran(name, plan, seconds=380)
     assert row.status == "done", row.errors
     assert row.loss == pytest.approx(ran("eager", plan).loss, rel=1e-3)
+    assert row.graphs == (1, 2, 2, 2, 2)  # a length that has come before is not compiled again
     seconds = np.array(row.seconds, dtype=float)
-    new = np.diff([0, *row.graphs]) > 0
-    assert new[:2].all()
-    assert not new[3:].any()
-    assert seconds[new].min() > 10 * seconds[3:].max()
+    assert seconds[:2].min() > 10 * seconds[2:].max()
