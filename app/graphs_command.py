@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -67,9 +68,8 @@ async def _row(name: KindName, plan: Plan, seconds: float) -> Row:
     """One row, with its progress on standard error where that is a terminal."""
     made = 0
     shown = sys.stderr.isatty()
-    stream = bench.run(name, plan, seconds)
-    try:
-        async for event in stream:
+    async with aclosing(bench.run(name, plan, seconds)) as events:
+        async for event in events:
             if isinstance(event, Row):
                 if shown:
                     click.echo(f"\r\x1b[K{name}: {event.status}", err=True)
@@ -77,8 +77,6 @@ async def _row(name: KindName, plan: Plan, seconds: float) -> Row:
             made += event["event"] == "chunk"
             if shown:
                 click.echo(f"\r\x1b[K{name}: {made}/{len(plan.chunks)} chunks", nl=False, err=True)
-    finally:
-        await stream.aclose()
     raise AssertionError("a row ends with itself")
 
 

@@ -70,7 +70,7 @@ class TensorFlowProcess:
                     raise TimeoutError
                 answer = pipe.recv()
             except (EOFError, OSError) as error:
-                self._end()
+                self.close()
                 raise ProcessLost("TensorFlow's process has ended") from error
         if isinstance(answer, Exception):
             raise answer
@@ -82,9 +82,6 @@ class TensorFlowProcess:
 
     def close(self) -> None:
         """End the process, whatever it does."""
-        self._end()
-
-    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.join(1)

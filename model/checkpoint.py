@@ -89,7 +89,7 @@ class Checkpoint:
     ) -> "Checkpoint":
         """A trained network without a run."""
         run = Run(recipe=recipe, interval=interval, notes=dict(notes or {}))
-        return cls(run, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
+        return cls(run, network.arrays())
 
     @property
     def recipe(self) -> Recipe:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
@@ -94,6 +95,10 @@ class Network(nn.Module):
             loss = nn.functional.mse_loss(prediction, target)
             gradients = torch.autograd.grad(loss, hidden)
         return torch.stack(gradients, 1)
+
+    def arrays(self) -> dict[str, Shaped[np.ndarray, "..."]]:
+        """Copies of the weights, by a checkpoint's names."""
+        return {name: weight.detach().numpy().copy() for name, weight in self.named_parameters()}
 
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())

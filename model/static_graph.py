@@ -148,8 +148,13 @@ class StaticGraph:
         return names[0]
 
 
+def recurrence(tf: Any, x: Any, h: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    """The next hidden state, tanh(W_ih x + b_ih + W_hh h + b_hh); x is [streams, 1], h [streams, hidden]."""
+    return tf.tanh(tf.matmul(x, w_ih, transpose_b=True) + b_ih + tf.matmul(h, w_hh, transpose_b=True) + b_hh)
+
+
 class _Cell:
-    """The recurrence, h = tanh(W_ih x + b_ih + W_hh h + b_hh), as `dynamic_rnn` wants a cell to look.
+    """The recurrence as `dynamic_rnn` wants a cell to look.
 
     TensorFlow's own BasicRNNCell cannot be had beside Keras 3. This one has PyTorch's two biases: with one, Adam
     would move their sum half as far. Columns of the input beyond the first are added to the new state.
@@ -164,10 +169,7 @@ class _Cell:
         return self._tf.zeros([batch, self.state_size], dtype)
 
     def __call__(self, x: Any, h: Any, scope: Any = None) -> tuple[Any, Any]:
-        tf = self._tf
-        w_ih, w_hh, b_ih, b_hh = self._weights
-        total = tf.matmul(x[:, :1], w_ih, transpose_b=True) + b_ih + tf.matmul(h, w_hh, transpose_b=True) + b_hh
-        h = tf.tanh(total)
+        h = recurrence(self._tf, x[:, :1], h, *self._weights)
         if x.shape[-1] > 1:
             h += x[:, 1:]
         return h, h

@@ -89,8 +89,7 @@ class TorchProgram:
     def tensors(self) -> Tensors:
         """As `Program.tensors` says. Only float32 has a place in a checkpoint."""
         assert self._dtype == torch.float32
-        weights = {name: weight.detach().numpy().copy() for name, weight in self.network.named_parameters()}
-        return {**weights, **self._optimizer.tensors()}
+        return {**self.network.arrays(), **self._optimizer.tensors()}
 
     def load(self, tensors: Tensors, steps: int) -> None:
         """As `Program.load` says."""

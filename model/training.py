@@ -85,8 +85,7 @@ class Learner:
         network = _drawn(recipe) if weights is None else weights.network()
         self.program: Program
         if recipe.framework == "tensorflow":
-            start = {name: weight.detach().numpy() for name, weight in network.named_parameters()}
-            self.program = tensorflow(recipe.hidden_size, recipe.optimizer, start)
+            self.program = tensorflow(recipe.hidden_size, recipe.optimizer, network.arrays())
         else:
             self.program = TorchProgram(recipe, network, dtype)
         self.recipe = recipe

@@ -21,17 +21,19 @@ export class Graphs {
   #shown = [];
   #language = "";
 
-  /** @param {import("./words.js").Words} words @param {() => void} redraw asks for a frame */
-  constructor(words, redraw) {
+  /**
+   * @param {import("./words.js").Words} words
+   * @param {string} socketUrl of /ws/graphs
+   * @param {() => void} redraw asks for a frame
+   */
+  constructor(words, socketUrl, redraw) {
     this.#words = words;
     this.#redraw = redraw;
     const at = (id) => document.getElementById(`graphs-${id}`);
     const ids = ["made", "run", "cancel", "view", "says", "article", "table", "chart"];
     this.#at = Object.fromEntries(ids.map((id) => [id, at(id)]));
     const dispatch = (message) => this.#dispatch(message);
-    const url = new URL("ws/graphs", document.baseURI);
-    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    this.#live = new GraphsLive(url.href, dispatch);
+    this.#live = new GraphsLive(socketUrl, dispatch);
     this.#table = new GraphTable(this.#at.table, words, dispatch);
     this.#chart = new GraphsChart(this.#at.chart, words, (kind) => dispatch({ type: "point", kind }));
     this.#at.run.addEventListener("click", () => this.#live.run(() => this.#state.asked));

@@ -178,7 +178,7 @@ const near = new IntersectionObserver(
     if (!isIntersecting) return;
     near.disconnect();
     const { Graphs } = await import("./graphs.js");
-    graphs = new Graphs(words, () => store.redraw());
+    graphs = new Graphs(words, socketAddress("ws/graphs"), () => store.redraw());
     store.redraw();
   },
   { rootMargin: "200px" },

@@ -26,7 +26,7 @@ async def run(name: KindName, plan: Plan, seconds: float) -> AsyncGenerator[dict
     Args:
         seconds: how long the row may take; then it counts as failed.
     """
-    notebook = Notebook(name, plan)
+    notebook = Notebook(name)
     if not kind(name).installed:
         yield notebook.row("absent")
         return

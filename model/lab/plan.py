@@ -38,9 +38,7 @@ class Plan(Frozen):
         these = [chunk for chunk in self.chunks if chunk.phase == phase]
         return max(chunk.streams for chunk in these), max(chunk.length for chunk in these)
 
-    def samples(
-        self,
-    ) -> Iterator[tuple[Planned, Float32[np.ndarray, "streams time"], Float32[np.ndarray, "streams time"]]]:
+    def samples(self) -> Iterator[tuple[Planned, Rows, Rows]]:
         """Each chunk with its sines and cosines. Streams run beside each other, each from a phase of its own."""
         offsets = np.random.Generator(named_bits(SEED, "lab.offsets")).uniform(0, 2 * np.pi, 64)
         offsets[0] = 0

@@ -5,10 +5,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from model.lab.kinds import Kind, KindName, kind
-from model.lab.plan import Plan
 from model.recipe import Frozen
 
-Status = Literal["done", "failed", "absent", "cancelled"]
+Status = Literal["done", "failed", "absent"]
 
 
 class Failure(Frozen):
@@ -52,9 +51,8 @@ class Recording(Frozen):
 class Notebook:
     """Takes down a row's events as they come."""
 
-    def __init__(self, name: KindName, plan: Plan) -> None:
+    def __init__(self, name: KindName) -> None:
         self._about: Kind = kind(name)
-        self._plan = plan
         self._setup: dict[str, Any] = {}
         self._chunks: list[dict[str, Any]] = []
         self._failures: dict[str, list[int]] = {}

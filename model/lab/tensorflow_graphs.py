@@ -10,19 +10,15 @@ from model.lab.plan import Plan, Planned, Rows
 from model.lab.torch_graphs import LEARNING_RATE, Keep
 from model.network import Network
 from model.optimizer import BETA1, BETA2, EPSILON
-from model.static_graph import tensorflow
+from model.static_graph import recurrence, tensorflow
 from model.tensorflow_program import TensorFlowProgram
-
-
-def _arrays(network: Network) -> dict[str, Any]:
-    return {name: weight.detach().numpy() for name, weight in network.named_parameters()}
 
 
 class Version1:
     """The tutorial's second program, as the page runs it."""
 
     def __init__(self, network: Network, plan: Plan) -> None:
-        self._program = TensorFlowProgram(plan.hidden_size, "adam", _arrays(network))
+        self._program = TensorFlowProgram(plan.hidden_size, "adam", network.arrays())
         self._state: Any = None
         self.graphs = 1
         self.notes: list[str] = []
@@ -46,7 +42,7 @@ class Traced:
         logging.getLogger("tensorflow").addHandler(Keep(self.notes))
         self._hidden_size = plan.hidden_size
         self._state: Any = None
-        self._weights = [tf.Variable(weight) for weight in _arrays(network).values()]
+        self._weights = [tf.Variable(weight) for weight in network.arrays().values()]
         self._moments = [[tf.Variable(tf.zeros_like(weight)) for _ in range(2)] for weight in self._weights]
         self._powers = [tf.Variable(BETA1), tf.Variable(BETA2)]
         rows, state = tf.TensorSpec([None, None, 1], tf.float32), tf.TensorSpec([None, plan.hidden_size], tf.float32)
@@ -69,14 +65,9 @@ class Traced:
     def _updated(self, x: Any, target: Any, state: Any) -> tuple[Any, Any]:
         """What is traced: forward, loss, backward and Adam, on symbols."""
         tf = self._tf
-        w_ih, w_hh, b_ih, b_hh, w_out, b_out = self._weights
-
-        def recur(h: Any, x_t: Any) -> Any:
-            total = tf.matmul(x_t, w_ih, transpose_b=True) + b_ih + tf.matmul(h, w_hh, transpose_b=True) + b_hh
-            return tf.tanh(total)
-
+        *recurrent, w_out, b_out = self._weights
         with tf.GradientTape() as tape:
-            hidden = tf.scan(recur, tf.transpose(x, [1, 0, 2]), state)
+            hidden = tf.scan(lambda h, x_t: recurrence(tf, x_t, h, *recurrent), tf.transpose(x, [1, 0, 2]), state)
             prediction = tf.einsum("tsh,oh->sto", hidden, w_out) + b_out
             loss = tf.reduce_mean((prediction - target) ** 2)
         power1, power2 = self._powers

@@ -1,26 +1,11 @@
 """The graph lab with TensorFlow, ONNX Runtime and torch.compile really there."""
 
-import asyncio
-from functools import cache
-
 import numpy as np
 import pytest
 
-from model.lab import bench
 from model.lab.kinds import KindName
 from model.lab.plan import Plan, Planned, full_plan
-from model.lab.row import Row
-
-
-@cache
-def ran(name: KindName, plan: Plan, seconds: float = 100) -> Row:
-    async def last() -> Row:
-        async for event in bench.run(name, plan, seconds):
-            if isinstance(event, Row):
-                return event
-        raise AssertionError
-
-    return asyncio.run(last())
+from tests.test_lab import ran
 
 
 @pytest.mark.parametrize("name", ["tensorflow_v1", "tf_function", "tf_function_signature", "eager_steps", "padded"])
@@ -65,7 +50,7 @@ def test_torch_export_refuses_an_open_length_and_takes_the_scan() -> None:
 def test_torch_compile_builds_a_graph_for_each_length(name: KindName) -> None:
     lengths = [2, 3, 2, 2, 3]
     plan = Plan(chunks=tuple(Planned(phase="known", length=length, streams=1) for length in lengths), hidden_size=4)
-    row = ran(name, plan, seconds=380)
+    row = ran(name, plan, 380)
     assert row.status == "done", row.errors
     assert row.loss == pytest.approx(ran("eager", plan).loss, rel=1e-3)
     assert row.graphs == (1, 2, 2, 2, 2)  # a length that has come before is not compiled again
