@@ -1,5 +1,6 @@
 """Every shape on the wire."""
 
+import base64
 import json
 import sys
 from collections.abc import Iterable
@@ -231,6 +232,13 @@ class SetPace(Frozen):
     pace: Pace
 
 
+class SetViews(Frozen):
+    """What updates show beyond the minimum, from the next one on."""
+
+    type: Literal["views"]
+    views: frozenset[View] = Field(max_length=4, fail_fast=True)
+
+
 class AskCheckpoint(Frozen):
     """Send a binary checkpoint of the run as it stands."""
 
@@ -250,7 +258,7 @@ class SetLive(LiveFields):
 
 
 FromViewer = Annotated[
-    Open | Seen | Play | Pause | Step | SetPace | SetLive | AskCheckpoint, Field(discriminator="type")
+    Open | Seen | Play | Pause | Step | SetPace | SetViews | SetLive | AskCheckpoint, Field(discriminator="type")
 ]
 
 read_from_viewer: TypeAdapter[FromViewer] = TypeAdapter(FromViewer)
@@ -306,7 +314,10 @@ class UpdateShown(BaseModel):
     milliseconds: dict[Literal["forward", "backward", "optimizer", "run"], float] = Field(
         description="what each part took; `run` where all are one call, in TensorFlow"
     )
-    hidden: list[list[Row]] | None = Field(None, description="view `hidden`: streams × time × units")
+    hidden: list[str] | None = Field(
+        None,
+        description="view `hidden`: for each stream time × units in bytes, base64; a byte is a signed number of 127ths",
+    )
     gradient: list[Row] | None = Field(None, description="view `gradient`: the norm of ∂L/∂h at each time step")
     prediction_after: list[Row] | None = Field(None, description="view `after`: made after the weights moved")
     nodes: int | None = Field(
@@ -356,12 +367,18 @@ to_viewer: TypeAdapter[FromServer] = TypeAdapter(FromServer)
 
 def encode_updates(updates: Iterable[Update]) -> str:
     """The text of an `updates` message. Float32 numbers are written in their shortest form that reads back the same."""
-    shown = [
-        {name: value for name, value in vars(update).items() if value is not None}
-        | {"loss": np.float32(update.loss), "mean_loss": np.float32(update.mean_loss)}
-        for update in updates
-    ]
+    shown = [_shown(update) for update in updates]
     return orjson.dumps({"type": "updates", "updates": shown}, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _shown(update: Update) -> dict[str, Any]:
+    shown = {name: value for name, value in vars(update).items() if value is not None}
+    shown |= {"loss": np.float32(update.loss), "mean_loss": np.float32(update.mean_loss)}
+    if update.hidden is not None:
+        # a state lies within ±1, and a lane of colours shows no more than 255 of them
+        bytes_ = np.rint(update.hidden * 127).astype(np.int8)
+        shown["hidden"] = [base64.b64encode(stream.tobytes()).decode() for stream in bytes_]
+    return shown
 
 
 def protocol_schema() -> dict[str, Any]:

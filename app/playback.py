@@ -18,7 +18,7 @@ class Playback:
     def __init__(self, learner: Learner, asked: Open, after: int) -> None:
         self.learner = learner
         self.pacing = Pacing(asked.pace, asked.play, after, monotonic())
-        self._views = asked.views
+        self.views = asked.views
         self._after = after
         # it may have lost the connection between the last update and the word that this was the last
         self._finish_again = asked.resume and after == learner.recipe.stop_after
@@ -53,7 +53,7 @@ class Playback:
             pacing.pause()
             return Finished(update=learner.update)
         elif most := pacing.allowance(learner.update, monotonic()):
-            turn = await trainer.advance(learner, most, self._views, learner.recipe.stop_after)
+            turn = await trainer.advance(learner, most, self.views, learner.recipe.stop_after)
             pacing.made(len(turn.updates), monotonic())
             self._ready.extend(turn.updates)
             finished = bool(turn.updates) and learner.done

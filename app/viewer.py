@@ -25,6 +25,7 @@ from app.messages import (
     Seen,
     SetLive,
     SetPace,
+    SetViews,
     Step,
     Trouble,
     encode_updates,
@@ -141,7 +142,7 @@ class Viewer:
         return await self._control(self._playback, message)
 
     async def _control(
-        self, playback: Playback, message: Seen | Play | Pause | Step | SetPace | SetLive | AskCheckpoint
+        self, playback: Playback, message: Seen | Play | Pause | Step | SetPace | SetViews | SetLive | AskCheckpoint
     ) -> None:
         match message:
             case Seen():
@@ -154,6 +155,8 @@ class Viewer:
                 playback.pacing.step()
             case SetPace():
                 playback.pacing.set_pace(message.pace, monotonic())
+            case SetViews():
+                playback.views = message.views
             case SetLive():
                 await self._change(playback, message)
             case AskCheckpoint():

@@ -28,6 +28,10 @@ export class Live {
   /** Who waits for a checkpoint, in the order of asking. @type {{resolve: Function, reject: Function}[]} */
   #waiting = [];
   #announced = false;
+  /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
+  #views = new Map();
+  /** Live fields to set as soon as the run is open again. @type {Record<string, any>|null} */
+  #remedy = null;
   #wanted;
   #store;
   #url;
@@ -36,11 +40,12 @@ export class Live {
    * @param {string} url of /ws/train
    * @param {import("./store.js").Store} store
    * @param {Record<string, any>} recipe of the first run; fields left out take the server's defaults
+   * @param {Record<string, any>[]} changes a change log for it to replay
    */
-  constructor(url, store, recipe) {
+  constructor(url, store, recipe, changes = []) {
     this.#url = url;
     this.#store = store;
-    this.#wanted = { recipe, changes: [] };
+    this.#wanted = { recipe, changes };
   }
 
   connect() {
@@ -60,9 +65,23 @@ export class Live {
     if (["waiting", "full", "offline"].includes(status)) this.connect();
   }
 
-  /** Ends the run and starts another on the same socket. @param {Record<string, any>} recipe */
-  start(recipe) {
-    this.#wanted = { recipe, changes: [] };
+  /** Leaves for good. */
+  close() {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+    this.#giveUpWaiting();
+  }
+
+  /**
+   * Ends the run and starts another on the same socket.
+   * @param {Record<string, any>} recipe
+   * @param {Record<string, any>[]} changes a change log to replay
+   */
+  start(recipe, changes = []) {
+    this.#wanted = { recipe, changes };
+    this.#remedy = null;
     if (this.#ready()) {
       this.#open();
     } else {
@@ -74,6 +93,24 @@ export class Live {
   /** @param {Record<string, any>} message one that needs no answer kept: play, pause, step, pace, change */
   send(message) {
     if (this.#ready()) this.#socket.send(JSON.stringify(message));
+  }
+
+  /** Goes back to the newest checkpoint, as after a divergence, and on from there. @param {Record<string, any>} fields */
+  rewind(fields) {
+    if (!this.#ready() || !this.#checkpoint) return;
+    this.#remedy = fields;
+    this.#resume();
+  }
+
+  /**
+   * What `owner` wants updates to show from now on. Nobody is sent what no part of the page shows.
+   * @param {string} owner @param {string[]} views of the protocol's: hidden, gradient, graph
+   */
+  views(owner, views) {
+    const before = this.#wantedViews().join();
+    this.#views.set(owner, views);
+    const wanted = this.#wantedViews();
+    if (wanted.join() !== before) this.send({ type: "views", views: wanted });
   }
 
   /** @returns {Promise<ArrayBuffer>} a checkpoint of the run as it stands; fails if the connection does */
@@ -105,12 +142,13 @@ export class Live {
   #open(lost = false) {
     const { pace, playing } = this.#store.state;
     this.#store.dispatch({ type: "opening", lost, slow: this.#wanted.recipe.framework === "tensorflow" });
-    this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: this.#views() }));
+    this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: this.#wantedViews() }));
   }
 
   /** The tutorial's TensorFlow program plots what is predicted after the update, its PyTorch program before it. */
-  #views() {
-    return this.#wanted.recipe.framework === "tensorflow" ? ["after"] : [];
+  #wantedViews() {
+    const after = this.#wanted.recipe.framework === "tensorflow" ? ["after"] : [];
+    return [...new Set([...after, ...[...this.#views.values()].flat()])].sort();
   }
 
   #resume() {
@@ -118,7 +156,7 @@ export class Live {
     const { bytes, update: made } = this.#checkpoint;
     const after = update <= made + FURTHEST_AFTER ? Math.max(update, made) : made;
     this.#store.dispatch({ type: "opening", after });
-    this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: this.#views() }));
+    this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: this.#wantedViews() }));
     this.#socket.send(bytes);
   }
 
@@ -137,12 +175,22 @@ export class Live {
     } catch (error) {
       return this.#outdated(error.message);
     }
-    if (message.type === "opened") this.#store.dispatch({ type: "connection", status: "live" });
+    if (message.type === "opened") {
+      this.#store.dispatch({ type: "connection", status: "live" });
+      if (this.#remedy) this.#mend(this.#remedy);
+    }
     if (message.type === "error" && resuming) {
       this.#checkpoint = null; // this server cannot go on from it: the same recipe from its start instead
       this.#open(true);
     }
     return undefined;
+  }
+
+  #mend(fields) {
+    this.#remedy = null;
+    this.send({ type: "change", ...fields });
+    this.#store.dispatch({ type: "play" });
+    this.send({ type: "play" });
   }
 
   #receive(bytes) {

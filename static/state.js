@@ -15,6 +15,11 @@
  * @property {number[][]} prediction made before the update, or after it where that was asked for
  * @property {number} loss
  * @property {number} meanLoss
+ * @property {boolean} carried whether its streams started from the state that the chunk before left
+ * @property {Record<string, number>} milliseconds what each part of the update took
+ * @property {Int8Array[]|null} hidden for each stream time × units, in 127ths; where the view was on
+ * @property {number[][]|null} gradient ‖∂L/∂h‖ at each time step; where the view was on
+ * @property {number|null} nodes of the chunk's graph; where the view was on
  */
 
 /**
@@ -24,6 +29,11 @@
  * @property {number} loss
  * @property {number} meanLoss the running mean at that update
  * @property {number} count how many chunks are in it so far
+ */
+
+/**
+ * The update at which the mean of the last RECENT chunks first lay under a floor, by the floor's name.
+ * @typedef {Record<string, number>} Reached
  */
 
 /**
@@ -47,12 +57,15 @@
  * @property {Record<string, any>[]} changes live changes since then
  * @property {Record<string, any>|null} current recipe with the changes applied
  * @property {{cell: string, hidden_size: number, parameters: number, text: string}|null} network
+ * @property {Record<string, number|null>} floors mean losses that a kind of network cannot beat
  * @property {number} update the newest update held
  * @property {number|null} loss
  * @property {number|null} meanLoss
  * @property {Chunk[]} chunks newest last
  * @property {number[]} lengths newest last
  * @property {{stride: number, points: LossPoint[]}} losses
+ * @property {number[]} recent losses of the last RECENT chunks
+ * @property {Reached} reached
  * @property {Notice|null} notice
  * @property {Complaint|null} complaint
  */
@@ -63,6 +76,8 @@ export const WAVE_SAMPLES = 2000;
 export const LENGTHS = 80;
 /** Points that the loss chart draws at most, however long the run. */
 export const LOSS_POINTS = 600;
+/** The mean of this many chunks is what a floor is held against. */
+export const RECENT = 50;
 /** The protocol that this page speaks. */
 export const PROTOCOL = 1;
 
@@ -78,6 +93,7 @@ export function initialState() {
     changes: [],
     current: null,
     network: null,
+    floors: {},
     ...emptyRun(),
     complaint: null,
   };
@@ -154,6 +170,8 @@ function emptyRun() {
     chunks: [],
     lengths: [],
     losses: { stride: 1, points: [] },
+    recent: [],
+    reached: {},
     notice: null,
   };
 }
@@ -171,6 +189,7 @@ function opened(state, message) {
     changes,
     current: withChanges(message.recipe, changes),
     network: message.network,
+    floors: message.floors,
   };
   if (goesOn) return next;
   return {
@@ -204,20 +223,30 @@ function folded(state, updates) {
   const fresh = updates.filter((update) => update.update > state.update);
   if (fresh.length === 0) return state;
   const newest = fresh[fresh.length - 1];
+  const recent = state.recent.concat(fresh.map((update) => update.loss)).slice(-RECENT);
   return {
     ...state,
+    recent,
+    reached: withReached(state, recent, newest.update),
     update: newest.update,
     loss: newest.loss,
     meanLoss: newest.mean_loss,
-    chunks: lastSamples(state.chunks.concat(fresh.map(toChunk))),
+    chunks: lastSamples(state.chunks.concat(fresh.map((update) => toChunk(update, state.current)))),
     lengths: state.lengths.concat(fresh.map((update) => update.length)).slice(-LENGTHS),
     losses: withLosses(state.losses, fresh),
     notice: state.notice?.kind === "restarted" ? state.notice : null,
   };
 }
 
+function withReached({ reached, floors }, recent, update) {
+  if (recent.length < RECENT) return reached;
+  const mean = recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
+  const under = Object.keys(floors).filter((name) => floors[name] && mean < floors[name] && !(name in reached));
+  return under.length ? { ...reached, ...Object.fromEntries(under.map((name) => [name, update])) } : reached;
+}
+
 /** @returns {Chunk} */
-function toChunk(update) {
+function toChunk(update, recipe) {
   return {
     update: update.update,
     length: update.length,
@@ -228,7 +257,16 @@ function toChunk(update) {
     prediction: update.prediction_after ?? update.prediction,
     loss: update.loss,
     meanLoss: update.mean_loss,
+    carried: Boolean(recipe?.carry_state) && update.update > 1,
+    milliseconds: update.milliseconds,
+    hidden: update.hidden?.map(fromBase64) ?? null,
+    gradient: update.gradient ?? null,
+    nodes: update.nodes ?? null,
   };
+}
+
+function fromBase64(text) {
+  return Int8Array.from(atob(text), (byte) => byte.charCodeAt(0));
 }
 
 function lastSamples(chunks) {

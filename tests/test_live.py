@@ -1,5 +1,6 @@
 """/ws/train against a real server process: every promise of the contract that a socket can show."""
 
+import base64
 import json
 import signal
 import socket
@@ -64,9 +65,37 @@ def test_what_is_sent_is_what_the_learner_makes_to_the_bit(server: Server) -> No
         assert np.float32(message["loss"]) == np.float32(made.loss)
         assert message["stream_ids"] == list(made.stream_ids)
         assert message["t"] == made.t.tolist()
-        for name in ("input", "target", "prediction", "hidden", "gradient", "prediction_after"):
+        for name in ("input", "target", "prediction", "gradient", "prediction_after"):
             assert np.array(message[name], np.float32).tobytes() == getattr(made, name).tobytes()
         assert message["nodes"] == made.nodes
+        hidden = np.stack([np.frombuffer(base64.b64decode(stream), np.int8) for stream in message["hidden"]])
+        assert made.hidden is not None
+        assert np.abs(hidden.reshape(made.hidden.shape) / 127 - made.hidden).max() <= 0.5 / 127 + 1e-6
+
+
+def test_views_change_as_the_run_goes(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        shown = []
+        for views in ([], ["graph"], ["hidden", "gradient"], []):
+            one.send(type="views", views=views)
+            one.send(type="step")
+            shown.append(set(one.updates(1)[0]) & {"hidden", "gradient", "nodes", "prediction_after"})
+        assert shown == [set(), {"nodes"}, {"hidden", "gradient"}, set()]
+        assert one.refusal(type="views", views=["everything"])["code"] == "wrong_type"
+
+
+def test_all_views_at_20_updates_a_second_take_under_60_kilobytes(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=60, views=["hidden", "gradient", "after", "graph"])
+        size = updates = 0
+        while updates < 100:
+            text = one.socket.recv(PATIENCE)
+            made = json.loads(text)["updates"]
+            one.seen(made[-1]["update"])
+            size += len(text)
+            updates += len(made)
+    assert 20 * size / updates < 60_000, f"{20 * size / updates:.0f} bytes a second"
 
 
 def test_the_same_open_twice_gives_identical_updates(server: Server) -> None:
