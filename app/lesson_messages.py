@@ -1,0 +1,32 @@
+"""Every shape on the wire of the lessons, /lessons/…."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from model.detach import Act
+from model.recipe import Frozen, Recipe
+
+
+class DetachRequest(Frozen):
+    """Whose loop to write with and without its detach."""
+
+    recipe: Recipe = Field(Recipe(), description="fields left out take their defaults")
+
+
+class DetachAnswer(BaseModel):
+    """What the loop met with, written in each of five ways."""
+
+    recipe: Recipe = Field(
+        description="what was run: one stream where their number varies, random weights, state carried"
+    )
+    torch: str = Field(description="the version of PyTorch whose words these are")
+    acts: tuple[Act, ...] = Field(
+        description="`chunks` end with the first `error`; `nodes` is the size of the graph behind a chunk's loss"
+    )
+
+
+DETACH_EXAMPLES: dict[str, dict[str, Any]] = {
+    "default": {"summary": "the tutorial's network", "value": {}},
+    "gru": {"summary": "another cell, twelve units", "value": {"recipe": {"cell": "gru", "hidden_size": 12}}},
+}

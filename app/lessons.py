@@ -1,0 +1,67 @@
+"""POST /lessons/detach: the tutorial's loop with and without its detach, run in a sandbox."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from app.lesson_messages import DETACH_EXAMPLES, DetachAnswer, DetachRequest
+from app.refusals import Refused, documented, documented_body, read_body
+from app.settings import Settings
+from model.detach import experiment, sandboxed
+from model.recipe import Recipe
+
+MOST_WAITING = 8
+"""Experiments under way or waiting. The largest recipe takes 1.5 s, the tutorial's 0.1 s."""
+
+
+def routes(settings: Settings) -> APIRouter:
+    router = APIRouter()
+    thread = ThreadPoolExecutor(1, "lesson")  # one at a time, and never on the training thread
+    waiting = 0
+
+    @router.post(
+        "/lessons/detach",
+        summary="Leave out the detach",
+        response_class=Response,
+        responses={
+            200: {"model": DetachAnswer},
+            **documented("broken_json", "body_too_slow", "body_too_large", "unknown_field", "conflict"),
+            **documented("wrong_type", "not_finite", "out_of_range", "busy"),
+        },
+        openapi_extra=documented_body("application/json", DetachRequest.model_json_schema(), DETACH_EXAMPLES),
+    )
+    async def detach(request: Request) -> Response:
+        """A recipe in; what PyTorch does and says when its hidden state is not detached between chunks out."""
+        nonlocal waiting
+        recipe = _asked(await read_body(request, settings.max_body_bytes, settings.body_seconds))
+        if waiting >= MOST_WAITING:
+            raise Refused("busy", "", f"{MOST_WAITING} experiments wait already", retry_after=2)
+        waiting += 1
+        try:
+            text = await asyncio.get_running_loop().run_in_executor(thread, _answer, recipe)
+        finally:
+            waiting -= 1
+        return Response(text, media_type="application/json")
+
+    return router
+
+
+def _asked(body: bytes) -> Recipe:
+    try:
+        recipe = DetachRequest.model_validate_json(body or b"{}").recipe
+    except ValidationError as error:
+        raise Refused.of(error) from None
+    if recipe.framework != "torch":
+        detail = (
+            "recipe.framework: TensorFlow's graph is built once, there is nothing to detach; the lesson is PyTorch's"
+        )
+        raise Refused("conflict", "recipe.framework", detail)
+    return recipe
+
+
+def _answer(recipe: Recipe) -> str:
+    answer = DetachAnswer(recipe=sandboxed(recipe), torch=torch.__version__.split("+")[0], acts=experiment(recipe))
+    return answer.model_dump_json()
