@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import export, lab, lessons, live, ops, predict
+from app import export, lab, lessons, live, ops, predict, stream
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.page import Page, SecurityHeaders
@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install(app, metrics)
     app.add_middleware(SecurityHeaders)
     app.include_router(predict.routes(store, predictor, settings))
+    app.include_router(stream.routes(store, predictor, settings, metrics))
     app.include_router(export.routes(store, settings))
     app.include_router(lessons.routes(settings))
     app.include_router(live.routes(trainer, store, settings, metrics))

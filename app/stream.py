@@ -1,0 +1,105 @@
+"""/ws/predict: samples in, predictions out, and the hidden state kept in between."""
+
+import asyncio
+import logging
+
+import numpy as np
+from fastapi import APIRouter, WebSocket
+
+from app.admission import admit
+from app.connection import FAILED, Connection, Gone
+from app.messages import Trouble
+from app.metrics import Metrics
+from app.models import Model, ModelStore
+from app.predictor import Predictor
+from app.question import State
+from app.refusals import Refused
+from app.settings import Settings
+from app.stream_messages import (
+    Forget,
+    Forgotten,
+    FromSender,
+    Hear,
+    ModelOpened,
+    OpenModel,
+    encode_prediction,
+    read_from_sender,
+)
+
+log = logging.getLogger("unrolled.stream")
+
+
+class Stream:
+    """One open websocket and its hidden state.
+
+    A message is read when the one before it is answered: answers come in order, at most one prediction of a socket
+    is under way, and whoever sends faster than that waits.
+    """
+
+    def __init__(self, connection: Connection[FromSender], store: ModelStore, predictor: Predictor) -> None:
+        self._connection = connection
+        self._store = store
+        self._predictor = predictor
+        self._model: Model | None = None
+        self._state: State | None = None
+
+    async def serve(self) -> None:
+        """Answer until the sender goes."""
+        try:
+            while True:
+                message = await self._connection.receive()
+                try:
+                    await self._answer(message)
+                except Refused as refused:
+                    await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+        except Gone as gone:
+            log.debug("sender: %s", gone)
+        except Exception:
+            log.exception("a streamed prediction failed")
+            await self._connection.close(FAILED, "the server failed; this is our mistake")
+
+    async def _answer(self, message: FromSender | bytes | Refused) -> None:
+        """Raises Refused, with model and state as they were."""
+        match message:
+            case Refused():
+                raise message
+            case bytes():
+                raise Refused("wrong_type", "", "streamed predictions take text messages only")
+            case OpenModel():
+                self._model, self._state = await self._find(message.model), None
+                await self._connection.tell(ModelOpened(model=self._model.summary))
+            case Forget():
+                self._state = None
+                await self._connection.tell(Forgotten())
+            case Hear():
+                await self._predict(message.x)
+
+    async def _predict(self, x: list[float]) -> None:
+        model = self._model or await self._find(OpenModel(type="open").model)
+        (y,), (end,) = await self._predictor.predict(model, [np.array(x, np.float32)], [self._state])
+        self._model, self._state = model, end
+        await self._connection.send_text(encode_prediction(y))
+
+    async def _find(self, id: str) -> Model:
+        if (model := self._store.ready(id)) is not None:
+            return model
+        return await asyncio.to_thread(self._store.get, id)
+
+
+def routes(store: ModelStore, predictor: Predictor, settings: Settings, metrics: Metrics) -> APIRouter:
+    router = APIRouter()
+    streams: set[Stream] = set()
+
+    @router.websocket("/ws/predict")
+    async def stream(socket: WebSocket) -> None:
+        connection = await admit(socket, read_from_sender, len(streams), settings, metrics)
+        if connection is None:
+            return
+        stream = Stream(connection, store, predictor)
+        streams.add(stream)
+        try:
+            await stream.serve()
+        finally:
+            streams.discard(stream)
+
+    return router
