@@ -31,66 +31,135 @@ class Recipe(Frozen):
     """What decides a run at its start. The page, the command line and the API docs are built from its schema."""
 
     seed: int = _field(
-        1, "Seed", "Where every random draw of the run begins: same seed, same numbers.", ge=0, le=2**31 - 1
+        1,
+        "Seed",
+        "Where every random draw of the run begins: same seed, same numbers. Change it to see what was luck and what "
+        "is the network's doing.",
+        ge=0,
+        le=2**31 - 1,
     )
     framework: Framework = _field(
         "torch",
         "Framework",
-        "Which of the tutorial's two programs learns: PyTorch, whose graph is dynamic, or TensorFlow, whose graph is "
-        "built once.",
+        "Which of the tutorial's two programs learns: PyTorch, whose graph is built anew for every chunk, or "
+        "TensorFlow, whose graph is built once. Their first losses agree; what differs is how the graph comes about.",
     )
-    cell: Cell = _field("rnn", "Cell", "What happens at each time step: plain tanh, or a gated GRU or LSTM.")
+    cell: Cell = _field(
+        "rnn",
+        "Cell",
+        "What happens at each time step: plain tanh, or a gated GRU or LSTM. Gates take three to four times the "
+        "weights; look whether the loss falls sooner for them.",
+    )
     hidden_size: int = _field(
-        32, "Hidden size", "How many numbers the network keeps in mind.", unit="units", ge=1, le=128
+        32,
+        "Hidden size",
+        "How many numbers the network keeps in mind from one time step to the next. A single unit mostly gets stuck, "
+        "four already learn the wave; with many, each update takes longer.",
+        unit="units",
+        ge=1,
+        le=128,
     )
     weights: str = _field(
         "random",
         "Weights",
-        "Start from random weights or from those of a trained model.",
+        "Whether the network begins with random weights or with those of a trained model. A trained one has a small "
+        "loss at once and shows what a random one is on its way to.",
         pattern="^[a-z0-9]{1,64}$",
     )
-    train: bool = _field(True, "Train", "Learn from every chunk; switched off, the network only predicts.", live=True)
-    optimizer: Literal["adam", "sgd"] = _field("adam", "Optimiser", "The rule that turns gradients into new weights.")
-    learning_rate: float = _field(
-        0.02, "Learning rate", "How far one update moves the weights.", live=True, ge=1e-5, le=1.0
+    train: bool = _field(
+        True,
+        "Train",
+        "Whether each chunk changes the weights. Switched off, the network only predicts: the loss stays where it is "
+        "and shows what has been learned.",
+        live=True,
     )
-    carry_state: bool = _field(True, "Carry state", "Hand the hidden state on from each chunk to the next.", live=True)
+    optimizer: Literal["adam", "sgd"] = _field(
+        "adam",
+        "Optimiser",
+        "The rule that turns gradients into new weights. Adam scales each weight's move by its past gradients; SGD "
+        "follows the gradient as it is, slower over the first chunks and calmer after them.",
+    )
+    learning_rate: float = _field(
+        0.02,
+        "Learning rate",
+        "How far one update moves the weights. Too small and the loss hardly falls; too large and it jumps about or "
+        "diverges.",
+        live=True,
+        ge=1e-5,
+        le=1.0,
+    )
+    carry_state: bool = _field(
+        True,
+        "Carry state",
+        "Whether the hidden state at the end of a chunk is where the next one begins. Without it the first sample "
+        "after a seam is a guess, since sin alone does not tell which way the wave goes.",
+        live=True,
+    )
     shortest: int = _field(
-        1, "Shortest chunk", "The fewest half-periods that a chunk lasts.", unit="half-periods", ge=1, le=6
+        1,
+        "Shortest chunk",
+        "The fewest half-periods that a chunk lasts. Short chunks make more seams, and the gradient reaches back no "
+        "further than its chunk.",
+        unit="half-periods",
+        ge=1,
+        le=6,
     )
     longest: int = _field(
         3,
         "Longest chunk",
-        "The most half-periods that a chunk lasts; equal to the shortest, all time steps are static.",
+        "The most half-periods that a chunk lasts. Equal to the shortest, every chunk has the same length: the "
+        "tutorial's static time steps.",
         unit="half-periods",
         ge=1,
         le=6,
     )
     samples: int = _field(
-        10, "Samples", "How many time steps each half-period has.", unit="per half-period", ge=4, le=40
+        10,
+        "Samples",
+        "How many time steps each half-period has. More of them make longer chunks, and the gradient has further to "
+        "go.",
+        unit="per half-period",
+        ge=4,
+        le=40,
     )
     sampling: Literal["tutorial", "uniform"] = _field(
         "tutorial",
         "Sampling",
-        "The tutorial repeats the last sample of a chunk as the first of the next; uniform does not.",
+        "Whether a chunk begins with the sample that the one before ended with, as in the tutorial, or with the next "
+        "one. With the tutorial's repeat the wave stands still for one time step at every seam, and the network must "
+        "cope with that.",
     )
     fewest_streams: int = _field(
-        1, "Fewest streams", "The fewest sequences learned from side by side.", unit="streams", ge=1, le=8
+        1,
+        "Fewest streams",
+        "The fewest sequences learned from side by side in one update. More of them give a steadier gradient; each has "
+        "a phase and a hidden state of its own.",
+        unit="streams",
+        ge=1,
+        le=8,
     )
     most_streams: int = _field(
-        1, "Most streams", "The most sequences learned from side by side.", unit="streams", ge=1, le=8
+        1,
+        "Most streams",
+        "The most sequences learned from side by side in one update. Above the fewest, the batch changes size as the "
+        "chunks do, and a dynamic graph takes it as it comes.",
+        unit="streams",
+        ge=1,
+        le=8,
     )
     noise: float = _field(
         0.0,
         "Noise",
-        "Random error added to the input, as a standard deviation; the target stays clean.",
+        "Random error added to the input, as a standard deviation; the target stays clean. The network has to lean on "
+        "its state more than on the sample of the moment, and the loss cannot fall to nothing.",
         ge=0.0,
         le=1.0,
     )
     stop_after: int = _field(
         0,
         "Stop after",
-        "Pause once this many updates are done; 0 means never.",
+        "Pause once this many updates are done; 0 means never. The tutorial stops after 60, when the loss is still "
+        "falling.",
         unit="updates",
         ge=0,
         le=1_000_000,

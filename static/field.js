@@ -67,7 +67,7 @@ export function buildField(name, schema, words, on) {
     label.textContent = words.sayOr(`recipe.${name}`, schema.title);
     help.textContent = words.sayOr(`recipe.${name}.help`, schema.description);
     const unit = schema.unit && words.sayOr(`unit.${schema.unit}`, schema.unit);
-    if (unit) help.textContent += ` ${words.say("recipe.unit", { unit })}`;
+    if (unit) help.append(aside(words.say("recipe.unit", { unit })));
     about.setAttribute("aria-label", words.say("recipe.about", { name: label.textContent }));
     parts.relabel?.();
   };
@@ -82,6 +82,12 @@ export function buildField(name, schema, words, on) {
       element.classList.toggle("has-wrong", Boolean(sentence));
     },
   };
+}
+
+function aside(text) {
+  const element = document.createElement("small");
+  element.textContent = text;
+  return element;
 }
 
 function kindOf(schema) {
