@@ -53,7 +53,7 @@ const BESIDE_EVERY = 200; // ms
 
 /**
  * The charts beside the wave: each in a frame of its own, none while it is out of sight.
- * @typedef {{element: HTMLElement, draw: (Plotly: any, state: any, palette: Palette) => void}} Beside
+ * @typedef {{element: HTMLElement, draw: (Plotly: any, state: any, palette: Palette, twin: any) => void}} Beside
  */
 export class BesideCharts {
   #entries;
@@ -73,19 +73,23 @@ export class BesideCharts {
     for (const chart of charts) sight.observe(chart.element);
   }
 
-  /** Draws at most one of them, the one that has waited longest. */
-  draw(Plotly, state, palette, restyled) {
+  /**
+   * Draws at most one of them, the one that has waited longest.
+   * @param {any} twin the other run's state, or null
+   * @param {boolean} busy the frame is another's already
+   */
+  draw(Plotly, state, palette, restyled, twin, busy) {
     if (restyled) for (const entry of this.#entries) Object.assign(entry, { shown: null, at: 0 });
-    const stale = this.#entries.filter(({ shown, inSight }) => inSight && shown !== state.losses);
+    const stale = this.#entries.filter(({ shown, inSight }) => inSight && shown !== state.chunks);
     if (stale.length === 0) return;
     const oldest = stale.reduce((one, other) => (other.at < one.at ? other : one));
     const now = performance.now();
-    if (now - oldest.at >= BESIDE_EVERY) {
-      oldest.chart.draw(Plotly, state, palette);
-      Object.assign(oldest, { shown: state.losses, at: now });
+    if (!busy && now - oldest.at >= BESIDE_EVERY) {
+      oldest.chart.draw(Plotly, state, palette, twin);
+      Object.assign(oldest, { shown: state.chunks, at: now });
     }
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#redraw, stale.length > 1 ? 0 : BESIDE_EVERY);
+    this.#timer = setTimeout(this.#redraw, busy || stale.length > 1 ? 0 : BESIDE_EVERY);
   }
 }
 

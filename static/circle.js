@@ -2,7 +2,9 @@ import { STILL, axis, layout } from "./charts.js";
 
 /** Input against prediction: sin and cos draw the unit circle once the network has learned. */
 
-const RECENT = 6; // chunks
+/** How many of the newest chunks are shown, in this many groups, each fainter than the one after it. */
+const RECENT = 9;
+const GROUPS = 3;
 const TURN = Array.from({ length: 97 }, (_, i) => (i / 48) * Math.PI);
 const UNIT = { x: TURN.map(Math.sin), y: TURN.map(Math.cos) };
 
@@ -18,9 +20,15 @@ export class Circle {
     const line = { type: "scatter", mode: "lines", hoverinfo: "skip" };
     const newest = state.chunks.slice(-1);
     const recent = state.chunks.slice(-1 - RECENT, -1);
+    const size = RECENT / GROUPS;
+    const fading = Array.from({ length: GROUPS }, (_, group) => {
+      const chunks = recent.slice(Math.max(0, recent.length - (GROUPS - group) * size), recent.length - (GROUPS - group - 1) * size);
+      const opacity = 0.14 + 0.14 * group;
+      return { ...line, ...paths(chunks), uid: `recent-${group}`, opacity, line: { color: palette.prediction, width: 1.25 } };
+    });
     const traces = [
       { ...line, ...UNIT, uid: "unit", line: { color: palette.target, width: 1.5, dash: "5px,4px" } },
-      { ...line, ...paths(recent), uid: "recent", opacity: 0.25, line: { color: palette.prediction, width: 1.25 } },
+      ...fading,
       { ...line, ...paths(newest), uid: "newest", line: { color: palette.prediction, width: 2.25 } },
     ];
     const ticks = { range: [-1.35, 1.35], tickvals: [-1, 0, 1], constrain: "domain" };

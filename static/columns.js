@@ -54,6 +54,16 @@ export function columns(chunks, before) {
   return { target, input, prediction, others };
 }
 
+/** What each sample is off by, as upright lines; none without a chunk. */
+export function residuals(chunk) {
+  const lines = { x: [], y: [] };
+  chunk?.phase[0].forEach((phase, i) => {
+    lines.x.push(phase, phase, null);
+    lines.y.push(chunk.target[0][i], chunk.prediction[0][i], null);
+  });
+  return lines;
+}
+
 export function join(left, right) {
   return { x: left.x.concat(right.x), y: left.y.concat(right.y) };
 }

@@ -2,9 +2,12 @@ import { STILL, axis, layout } from "./charts.js";
 
 /** The loss of every chunk and its running mean, on a log scale; the whole run in a bounded number of points. */
 
+const FLOORS = ["memoryless", "no_carry"]; // the higher one first
+
 export class Loss {
   /** @readonly */ element;
   #words;
+  #floors = document.getElementById("loss-floors");
 
   /** @param {HTMLElement} element @param {import("./words.js").Words} words */
   constructor(element, words) {
@@ -12,8 +15,9 @@ export class Loss {
     this.#words = words;
   }
 
-  draw(Plotly, state, palette) {
+  draw(Plotly, state, palette, twin) {
     const { points } = state.losses;
+    const other = twin?.losses.points ?? [];
     const x = points.map((point) => point.update);
     const say = (key) => this.#words.say(key);
     const traces = [
@@ -35,11 +39,34 @@ export class Loss {
         line: { color: palette.ink, width: 2 },
         hovertemplate: `${say("loss.mean")} %{y:.3g}<extra></extra>`,
       },
+      {
+        type: "scatter",
+        uid: "twin",
+        x: other.map((point) => point.update),
+        y: other.map((point) => point.meanLoss),
+        mode: "lines",
+        visible: other.length > 0,
+        line: { color: palette.twin, width: 2, dash: "9px,3px,2px,3px" },
+        hovertemplate: `${say("twin.mean")} %{y:.3g}<extra></extra>`,
+      },
     ];
-    Plotly.react(this.element, traces, this.#layout(points, palette), STILL);
+    Plotly.react(this.element, traces, this.#layout(points.concat(other), palette, state.floors), STILL);
+    this.#tell(state);
   }
 
-  #layout(points, palette) {
+  /** When the run has got under a floor, in words. */
+  #tell({ floors, reached }) {
+    const say = (key, values) => this.#words.say(key, values);
+    const known = FLOORS.filter((name) => floors[name]);
+    const under = known.filter((name) => name in reached);
+    const sentence = under.length
+      ? say(`floor.${under.at(-1)}.reached`, { update: reached[under.at(-1)] })
+      : say(known.length ? "floor.not_yet" : "floor.none");
+    if (this.#floors.textContent !== sentence) this.#floors.textContent = sentence;
+  }
+
+  #layout(points, palette, floors) {
+    const known = FLOORS.filter((name) => floors[name]);
     return layout(palette, {
       margin: { l: 44, r: 8, t: 16, b: 32 },
       hovermode: "x unified",
@@ -47,6 +74,27 @@ export class Loss {
       uirevision: 0,
       xaxis: axis(palette, { range: [0, rightEdge(points)], showgrid: false, tickformat: ",d", nticks: 6 }),
       yaxis: axis(palette, { type: "log", ...powers(decades(points)) }),
+      shapes: known.map((name) => ({
+        type: "line",
+        xref: "paper",
+        x0: 0,
+        x1: 1,
+        y0: floors[name],
+        y1: floors[name],
+        line: { color: palette.target, width: 1.25, dash: "6px,4px" },
+      })),
+      annotations: known.map((name) => ({
+        xref: "paper",
+        x: 1,
+        xanchor: "right",
+        y: Math.log10(floors[name]),
+        yanchor: "bottom",
+        showarrow: false,
+        text: this.#words.say(`floor.${name}`, { loss: floors[name].toPrecision(3) }),
+        font: { size: 12, color: palette.ink },
+        bgcolor: palette.paper,
+        borderpad: 1,
+      })),
     });
   }
 }
@@ -77,7 +125,7 @@ function power(exponent) {
 }
 
 function decades(points) {
-  let [low, high] = [0.1, 1];
+  let [low, high] = [0.03, 1]; // the floors are in view from the start
   for (const { loss } of points) {
     if (loss > 0 && loss < low) low = loss;
     if (loss > high) high = loss;

@@ -2,8 +2,11 @@ import { BesideCharts, plotlyLoaded } from "./charts.js";
 import { Circle } from "./circle.js";
 import { Controls } from "./controls.js";
 import { Download } from "./download.js";
+import { Lanes } from "./lanes.js";
 import { Live } from "./live.js";
 import { Loss } from "./loss.js";
+import { Microscope } from "./microscope.js";
+import { Odometer } from "./odometer.js";
 import { readPalette, themed } from "./palette.js";
 import { Predict } from "./predict.js";
 import { Presets } from "./presets.js";
@@ -11,6 +14,7 @@ import { Printed } from "./printed.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Transport } from "./transport.js";
+import { Twin } from "./twin.js";
 import { Wave } from "./wave.js";
 import { Words, preferredLanguage, rememberLanguage } from "./words.js";
 
@@ -26,6 +30,7 @@ const socketAddress = (path) => address(path).href.replace(/^http/, "ws");
 
 const store = new Store();
 const live = new Live(socketAddress("ws/train"), store, {});
+live.views("lanes", ["hidden", "gradient"]); // until it is known which of them is in sight
 live.connect();
 
 const words = new Words();
@@ -39,7 +44,7 @@ const presets = new Presets(at("presets"), at("preset-caption"), words, (recipe)
 );
 const status = new Status(words, {
   play: () => transport.play(),
-  reset: () => transport.reset(),
+  rewind: () => live.rewind({ learning_rate: halved(store.state.current.learning_rate) }),
   retry: () => live.retry(),
   reload: () => location.reload(),
   dismiss: () => store.dispatch({ type: "dismissed" }),
@@ -51,9 +56,23 @@ const predict = new Predict(words, () => store.redraw());
 let graphs = null;
 
 const jump = at("jump");
-const wave = new Wave(at("wave"), words, (following) => (jump.hidden = following), redrawCharts);
-const beside = new BesideCharts([new Loss(at("loss-chart"), words), new Circle(at("circle-chart"))], () =>
-  store.redraw(),
+const lanes = new Lanes(words, (views) => live.views("lanes", views));
+const wave = new Wave(
+  at("wave"),
+  words,
+  (following) => (jump.hidden = following),
+  redrawCharts,
+  () => lanes.draw(wave.view, store.state, palette),
+);
+const twin = new Twin(words, socketAddress("ws/train"), () => store.redraw(), () => transport.reset());
+const beside = new BesideCharts(
+  [
+    new Loss(at("loss-chart"), words),
+    new Circle(at("circle-chart")),
+    new Microscope(at("microscope-chart"), words),
+    new Odometer(words, (views) => live.views("odometer", views)),
+  ],
+  () => store.redraw(),
 );
 jump.addEventListener("click", () => {
   wave.follow();
@@ -72,6 +91,17 @@ let restyled = true;
 let waveShown = false;
 let restTimer = 0;
 
+/** @param {number} rate half of it, in two digits, as the slider has them */
+function halved(rate) {
+  return Math.max(1e-5, Number((rate / 2).toPrecision(2)));
+}
+
+/** A stage of slow motion: what wave and lanes show of the newest chunk. @param {string|null} stage */
+function showStage(stage) {
+  wave.stage = lanes.stage = stage;
+  redrawCharts();
+}
+
 function redrawCharts() {
   restyled = true;
   store.redraw();
@@ -81,15 +111,15 @@ function drawCharts(state, drawn) {
   if (!Plotly) return plotlyFailed;
   palette ??= readPalette();
   const moved = ["chunks", "run", "playing"].some((name) => state[name] !== drawn?.[name]);
-  if (restyled || moved) {
-    wave.draw(Plotly, state, palette, restyled);
-  }
+  const others = twin.chunksBeside(state.chunks);
+  const waveDrawn = (restyled || moved) && wave.draw(Plotly, state, palette, restyled, others);
+  if (waveDrawn) lanes.draw(wave.view, state, palette);
   if (!waveShown) {
     if (state.chunks.length > 0) showTheRest();
     restyled = false;
     return true;
   }
-  beside.draw(Plotly, state, palette, restyled);
+  beside.draw(Plotly, state, palette, restyled, twin.state, waveDrawn);
   predict.draw(Plotly, palette, restyled);
   restyled = false;
   return true;
@@ -115,9 +145,10 @@ function drawWords(state, drawn) {
 
 store.draws((state, drawn) => {
   if (words.ready) drawWords(state, drawn);
+  twin.draw(state);
   at("wave-empty").hidden = state.chunks.length > 0 && Plotly !== null;
   if (!drawCharts(state, drawn)) return;
-  live.seen(state.update);
+  live.seen(twin.together(state.update));
   document.body.dataset.update = String(state.update);
 });
 
@@ -137,7 +168,7 @@ themed(at("theme"), () => {
 
 async function speak(language) {
   await words.load(language);
-  for (const part of [controls, presets, predict]) part.relabel();
+  for (const part of [controls, presets, predict, twin]) part.relabel();
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language));
   }

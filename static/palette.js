@@ -1,6 +1,9 @@
 /** The stylesheet's colours as Plotly wants them: one source, resolved for the theme in force. */
 
-const NAMES = ["paper", "ink", "quiet", "rule", "edge", "target", "prediction", "input", "band"];
+const NAMES = [
+  ...["paper", "ink", "quiet", "rule", "edge", "target", "prediction", "input", "band", "twin"],
+  ...["state-low", "state-mid", "state-high", "gradient-low", "gradient-high"],
+];
 const STORED = "unrolled.theme";
 
 /** @typedef {Record<string, string>} Palette NAMES as rgb(…), and `font` */

@@ -10,7 +10,7 @@ export class Status {
 
   /**
    * @param {import("./words.js").Words} words
-   * @param {Record<"play"|"reset"|"retry"|"reload"|"dismiss", () => void>} on
+   * @param {Record<"play"|"rewind"|"retry"|"reload"|"dismiss", () => void>} on
    */
   constructor(words, on) {
     this.#words = words;
@@ -55,7 +55,7 @@ export class Status {
     }
     if (opening?.slow) return { text: this.#words.say("notice.slow") };
     if (!notice) return null;
-    const act = { finished: "play", diverged: "reset", restarted: "dismiss" }[notice.kind];
+    const act = { finished: "play", diverged: "rewind", restarted: "dismiss" }[notice.kind];
     return { text: this.#words.say(`notice.${notice.kind}`, notice), act };
   }
 

@@ -1,5 +1,5 @@
 import { CONFIG, axis, layout } from "./charts.js";
-import { TOP, columns, join, lastOf, marks, near } from "./columns.js";
+import { TOP, columns, join, lastOf, marks, near, residuals } from "./columns.js";
 
 /**
  * Target and prediction over the phase, seams marked, each chunk's length above it.
@@ -29,6 +29,11 @@ export class Wave {
   #turn = 0;
   #settled = 0;
   #drawn = [];
+  #onMoved;
+  /** @type {import("./lanes.js").View} what is on the axis */
+  view = { range: [0, 1], chunks: [] };
+  /** A stage of slow motion, or null. */
+  stage = null;
   #still = matchMedia("(prefers-reduced-motion: reduce)");
   showInput = true;
 
@@ -37,12 +42,14 @@ export class Wave {
    * @param {import("./words.js").Words} words
    * @param {(following: boolean) => void} onFollow
    * @param {() => void} onHeld after a press, pan or zoom: the wave is to be drawn once, whatever came or not
+   * @param {() => void} onMoved the view is another while a finger or a mouse pans
    */
-  constructor(element, words, onFollow, onHeld) {
+  constructor(element, words, onFollow, onHeld, onMoved) {
     this.#element = element;
     this.#words = words;
     this.#onFollow = onFollow;
     this.#onHeld = onHeld;
+    this.#onMoved = onMoved;
     element.addEventListener("pointerdown", () => (this.#pressed = true), true);
     const released = () => {
       if (this.#pressed) onHeld();
@@ -71,25 +78,29 @@ export class Wave {
    * @param {any} Plotly
    * @param {import("./state.js").State} state
    * @param {boolean} restyled the theme, the language or the size is another
+   * @param {import("./state.js").Chunk[]} twin the other run's chunks, at this one's place
+   * @returns {boolean} whether anything was drawn
    */
-  draw(Plotly, state, palette, restyled) {
+  draw(Plotly, state, palette, restyled, twin) {
     const another = state.run !== this.#run;
     if (another) this.follow();
-    if (this.#pressed && this.#listening && !restyled) return;
-    if (!this.#following && !restyled) return;
+    if (this.#pressed && this.#listening && !restyled) return false;
+    if (!this.#following && !restyled) return false;
     const all = this.#following ? state.chunks : this.#held;
     const range = this.#following ? this.#range(all, another, state.playing) : this.#element.layout.xaxis.range.slice();
     const chunks = this.#following ? near(all, range) : all;
     this.#run = state.run;
+    this.view = { range, chunks };
     Plotly.react(
       this.#element,
-      this.#traces(chunks, palette, range),
+      this.#traces(chunks, palette, range, near(twin, range)),
       this.#layout(chunks, palette, range),
       CONFIG,
     );
     this.#drawn = state.chunks;
     if (!this.#listening) this.#listen();
     if (this.#following) this.#fade(state, chunks);
+    return true;
   }
 
   #listen() {
@@ -97,6 +108,9 @@ export class Wave {
     const moved = (change) => {
       if (!Object.keys(change).some((key) => key.startsWith("xaxis.range"))) return false;
       this.#hold(this.#drawn);
+      const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+      if (range.every(Number.isFinite)) this.view = { range, chunks: this.#held };
+      this.#onMoved();
       return true;
     };
     this.#element.on("plotly_relayouting", moved);
@@ -130,7 +144,7 @@ export class Wave {
     return [this.#left - 0.15, this.#left + span + 0.15];
   }
 
-  #traces(chunks, palette, range) {
+  #traces(chunks, palette, range, twin) {
     const fresh = chunks.length && this.#following ? chunks.length - 1 : chunks.length;
     const old = columns(chunks.slice(0, fresh));
     const now = columns(chunks.slice(fresh), chunks[fresh - 1]);
@@ -141,6 +155,7 @@ export class Wave {
       line: { color: palette.prediction, width: 2.25 },
       hovertemplate: this.#label(),
     };
+    const newest = this.stage && chunks.length ? lastOf(chunks) : null;
     const [seams, labels] = marks(chunks, range, this.#following);
     const labelColours = labels.x.map((_, i) => (i === labels.x.length - 1 ? palette.ink : palette.quiet));
     return [
@@ -163,7 +178,21 @@ export class Wave {
       { ...old.target, ...target, uid: "target" },
       { ...old.prediction, ...prediction, uid: "prediction" },
       { ...now.target, ...target, uid: "fresh-target" },
-      { ...now.prediction, ...prediction, uid: "fresh-prediction" },
+      { ...now.prediction, ...prediction, uid: "fresh-prediction", visible: this.stage !== "length" },
+      {
+        ...columns(twin).prediction,
+        ...thin,
+        uid: "twin",
+        visible: twin.length > 0,
+        line: { color: palette.twin, width: 1.75, dash: "9px,3px,2px,3px" },
+      },
+      {
+        ...residuals(this.stage === "loss" ? newest : null),
+        ...thin,
+        uid: "residuals",
+        visible: this.stage === "loss",
+        line: { color: palette.ink, width: 1 },
+      },
       {
         ...labels,
         uid: "lengths",

@@ -1,0 +1,102 @@
+import { STILL, axis, layout } from "./charts.js";
+import { RECENT } from "./state.js";
+
+/** The error by its place in the chunk: the first sample after a seam is where memory shows. */
+
+export class Microscope {
+  /** @readonly */ element;
+  #words;
+  #says = document.getElementById("microscope-says");
+
+  /** @param {HTMLElement} element @param {import("./words.js").Words} words */
+  constructor(element, words) {
+    this.element = element;
+    this.#words = words;
+  }
+
+  draw(Plotly, state, palette, twin) {
+    const own = errorBySteps(state.chunks);
+    const other = twin ? errorBySteps(twin.chunks) : [];
+    const say = (key, values) => this.#words.say(key, values);
+    const sentence = say("microscope.says", { count: Math.min(RECENT, state.chunks.length) });
+    if (this.#says.textContent !== sentence) this.#says.textContent = sentence;
+    const steps = (errors) => errors.map((_, i) => i + 1);
+    const hovertemplate = `${say("microscope.step")} %{x}<br>${say("microscope.error")} %{y:.3g}<extra></extra>`;
+    const traces = [
+      {
+        uid: "error",
+        x: steps(own),
+        y: own,
+        mode: "lines",
+        line: { color: palette.prediction, width: 2 },
+        hovertemplate,
+      },
+      {
+        uid: "twin",
+        x: steps(other),
+        y: other,
+        mode: "lines",
+        visible: other.length > 0,
+        line: { color: palette.twin, width: 1.75, dash: "9px,3px,2px,3px" },
+        hoverinfo: "skip",
+      },
+      {
+        uid: "first",
+        x: own.length ? [1] : [],
+        y: own.slice(0, 1),
+        mode: "markers+text",
+        marker: { color: palette.prediction, size: 9 },
+        text: [say("microscope.first")],
+        textposition: "middle right",
+        textfont: { size: 12, color: palette.ink },
+        hoverinfo: "skip",
+        cliponaxis: false,
+      },
+    ].map((trace) => ({ type: "scatter", ...trace }));
+    Plotly.react(this.element, traces, this.#layout(own.concat(other), Math.max(own.length, other.length), palette), STILL);
+  }
+
+  #layout(errors, longest, palette) {
+    const least = Math.min(0.1, ...errors.filter((error) => error > 0));
+    const most = Math.max(1, ...errors);
+    const range = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most) * 2) / 2 + 0.1];
+    const powers = Array.from({ length: Math.floor(range[1]) - range[0] + 1 }, (_, i) => range[0] + i);
+    return layout(palette, {
+      margin: { l: 44, r: 8, t: 8, b: 40 },
+      dragmode: false,
+      hovermode: "x",
+      uirevision: 0,
+      xaxis: axis(palette, {
+        range: [0.5, Math.max(10, longest) + 0.5],
+        showgrid: false,
+        tick0: 0,
+        dtick: longest > 60 ? 20 : longest > 30 ? 10 : 5,
+        title: { text: this.#words.say("microscope.axis"), standoff: 4, font: { size: 12 } },
+      }),
+      yaxis: axis(palette, {
+        type: "log",
+        range,
+        tickvals: powers.map((power) => 10 ** power),
+        ticktext: powers.map((power) => (power < -3 ? `1e−${-power}` : String(10 ** power))),
+      }),
+    });
+  }
+}
+
+/**
+ * @param {import("./state.js").Chunk[]} chunks newest last
+ * @returns {number[]} the mean squared error at each time step of a chunk, over the last RECENT chunks and all streams
+ */
+export function errorBySteps(chunks) {
+  const sums = [];
+  const counts = [];
+  for (const { target, prediction } of chunks.slice(-RECENT)) {
+    target.forEach((row, stream) => {
+      row.forEach((wanted, step) => {
+        sums[step] = (sums[step] ?? 0) + (prediction[stream][step] - wanted) ** 2;
+        counts[step] = (counts[step] ?? 0) + 1;
+      });
+    });
+  }
+  return sums.map((sum, step) => sum / counts[step]);
+}

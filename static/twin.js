@@ -1,0 +1,192 @@
+import { lastOf } from "./columns.js";
+import { Live } from "./live.js";
+import { Store } from "./store.js";
+
+/**
+ * A second run of the same seed with one switch changed, on a socket of its own. Both go in step: neither is told to
+ * go on before the other has drawn as far.
+ */
+
+/** @typedef {{id: string, differs: Record<string, any>}} Choice what the twin's recipe has otherwise */
+
+const FASTER = 4;
+
+/** @param {Record<string, any>} recipe @returns {Choice[]} the switches that this recipe leaves to be changed */
+export function choices(recipe) {
+  const { carry_state, shortest, longest, cell, framework, learning_rate, sampling } = recipe;
+  const middle = Math.round((shortest + longest) / 2);
+  const fixed = shortest === longest;
+  const cells = framework === "tensorflow" ? [] : ["rnn", "gru", "lstm"].filter((other) => other !== cell);
+  const rate = (value) => Number(Math.min(1, Math.max(1e-5, value)).toPrecision(2));
+  return [
+    { id: carry_state ? "reset" : "carried", differs: { carry_state: !carry_state } },
+    fixed
+      ? { id: "random", differs: { shortest: 1, longest: Math.max(3, longest) } }
+      : { id: "fixed", differs: { shortest: middle, longest: middle } },
+    ...cells.map((other) => ({ id: other, differs: { cell: other, weights: "random" } })),
+    { id: "faster", differs: { learning_rate: rate(learning_rate * FASTER) } },
+    { id: "slower", differs: { learning_rate: rate(learning_rate / FASTER) } },
+    sampling === "tutorial"
+      ? { id: "uniform", differs: { sampling: "uniform" } }
+      : { id: "tutorial", differs: { sampling: "tutorial" } },
+  ];
+}
+
+export class Twin {
+  #words;
+  #url;
+  #redraw;
+  #restart;
+  #at;
+  /** @type {string} the choice, or "" */
+  id = "";
+  #choice = null;
+  #store = null;
+  #live = null;
+  #run = 0;
+  #changes = 0;
+  #told = { playing: true, pace: 20, steps: 0 };
+  #offered = null;
+
+  /**
+   * @param {import("./words.js").Words} words
+   * @param {string} url of /ws/train
+   * @param {() => void} redraw asks for a frame
+   * @param {() => void} restart begins the first run anew, so that both begin together
+   */
+  constructor(words, url, redraw, restart) {
+    this.#words = words;
+    this.#url = url;
+    this.#redraw = redraw;
+    this.#restart = restart;
+    const at = (id) => document.getElementById(id);
+    this.#at = { select: at("twin"), key: at("twin-key"), name: at("twin-name") };
+    this.#at.select.addEventListener("change", () => this.choose(this.#at.select.value));
+  }
+
+  /** @param {string} id of a choice; empty for none */
+  choose(id) {
+    if (id === this.id) return;
+    this.id = id;
+    if (!id) this.#leave();
+    else this.#restart(); // the new run is seen in `draw`, and the twin begins with it
+    this.#redraw();
+  }
+
+  #leave() {
+    this.#live?.close();
+    this.#live = this.#store = this.#choice = null;
+  }
+
+  /** @returns {import("./state.js").State|null} the other run, once it is there */
+  get state() {
+    return this.#store?.state.run ? this.#store.state : null;
+  }
+
+  /** How far both have come, where the twin keeps up. @param {number} update the first run's */
+  together(update) {
+    const other = this.state;
+    if (!other || other.connection.status !== "live" || other.opening || other.notice?.kind === "diverged") return update;
+    return Math.min(update, other.update);
+  }
+
+  /** The twin's chunks at the first run's place: cos is the same a whole period on. */
+  chunksBeside(chunks) {
+    const others = this.state?.chunks ?? [];
+    if (!others.length || !chunks.length) return [];
+    const apart = lastOf(lastOf(chunks).phase[0]) - lastOf(lastOf(others).phase[0]);
+    const shift = this.#choice?.differs.longest ? 2 * Math.round(apart / 2) : 0;
+    if (shift === 0) return others;
+    return others.map((chunk) => ({ ...chunk, phase: chunk.phase.map((row) => row.map((phase) => phase + shift)) }));
+  }
+
+  relabel() {
+    this.#offered = null;
+  }
+
+  /** Keeps the twin in step. @param {import("./state.js").State} state of the first run */
+  draw(state) {
+    if (!state.recipe || state.opening) return;
+    this.#offer(state.recipe);
+    if (!this.id) return;
+    if (state.run !== this.#run) this.#begin(state);
+    this.#follow(state);
+    this.#live?.seen(Math.min(state.update, this.#store.state.update));
+  }
+
+  #begin(state) {
+    this.#choice = choices(state.recipe).find(({ id }) => id === this.id) ?? null;
+    if (!this.#choice) {
+      this.id = "";
+      this.#offered = null;
+      return this.#leave();
+    }
+    const recipe = { ...state.recipe, ...this.#choice.differs };
+    const changes = state.changes.map((change) => this.#without(change)).filter((change) => Object.keys(change).length > 1);
+    this.#told = { playing: state.playing, pace: state.pace, steps: 0 };
+    this.#changes = state.changes.length;
+    if (this.#live) {
+      this.#store.dispatch({ type: state.playing ? "play" : "pause" });
+      this.#live.start(recipe, changes);
+    } else {
+      this.#store = new Store((callback) => {
+        callback();
+        this.#redraw();
+      });
+      this.#store.dispatch({ type: "pace", pace: state.pace });
+      if (!state.playing) this.#store.dispatch({ type: "pause" });
+      this.#live = new Live(this.#url, this.#store, recipe, changes);
+      this.#live.connect();
+    }
+    this.#run = state.run;
+    return undefined;
+  }
+
+  /** A live change without what the twin has otherwise. */
+  #without(change) {
+    return Object.fromEntries(Object.entries(change).filter(([name]) => !(name in this.#choice.differs)));
+  }
+
+  #follow(state) {
+    if (!this.#live || !this.state) return;
+    for (const change of state.changes.slice(this.#changes)) {
+      const { after_update: _after, ...fields } = this.#without(change);
+      if (Object.keys(fields).length) this.#live.send({ type: "change", ...fields });
+    }
+    this.#changes = state.changes.length;
+    if (state.pace !== this.#told.pace) this.#live.send({ type: "pace", pace: state.pace });
+    if (state.playing !== this.#told.playing) {
+      const type = state.playing ? "play" : "pause";
+      this.#store.dispatch({ type });
+      this.#live.send({ type });
+    }
+    this.#told = { ...this.#told, playing: state.playing, pace: state.pace };
+    if (state.playing) this.#told.steps = 0;
+    while (!state.playing && Math.max(this.#told.steps, this.#store.state.update) < state.update) {
+      this.#told.steps = Math.max(this.#told.steps, this.#store.state.update) + 1;
+      this.#live.send({ type: "step" });
+    }
+  }
+
+  #offer(recipe) {
+    const { select, key, name } = this.#at;
+    const offered = choices(recipe);
+    const wanted = `${this.#words.language} ${this.id} ${offered.map(({ id }) => id).join()}`;
+    if (wanted !== this.#offered) {
+      this.#offered = wanted;
+      select.replaceChildren(
+        ...["", ...offered.map(({ id }) => id)].map((id) => new Option(this.#words.say(`twin.${id || "none"}`), id)),
+      );
+      select.value = this.id;
+      name.textContent = this.id && this.#words.say("twin.key", { name: this.#words.say(`twin.${this.id}`) });
+    }
+    key.hidden = !this.id;
+    const other = this.#store?.state;
+    const trouble = other?.notice?.kind === "diverged" ? "diverged" : other?.connection.status === "full" ? "full" : "";
+    if (name.dataset.trouble !== trouble) {
+      name.dataset.trouble = trouble;
+      const says = this.id && this.#words.say(`twin.${this.id}`);
+      name.textContent = this.#words.say("twin.key", { name: trouble ? `${says}, ${this.#words.say(`status.${trouble}`)}` : says });
+    }
+  }
+}
