@@ -53,6 +53,12 @@ Code = Literal[
     "changes_full",  # the run's change log has no room
 ]
 
+WarningCode = Literal[
+    "amplitude",  # a sine larger than those that the model was trained on
+    "interval",  # samples closer or further apart
+    "more",  # in place of all warnings after the first eight
+]
+
 LARGEST = 1e6  # a sample's magnitude; far beyond any sine, and safe to multiply in float32
 
 Sample = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
@@ -124,6 +130,7 @@ class PredictAnswer(BaseModel):
     state: str = Field(description="the hidden state after the last sample; send it with what follows")
     model: ModelSummary
     warnings: list[str] = Field(description="why the answer may be poor; empty when nothing looks odd")
+    warning_codes: list[WarningCode] | None = Field(None, description="the kind of each warning, where there are any")
     mse: float | None = Field(None, description="mean squared error against `target`, where one came")
 
 
@@ -134,7 +141,19 @@ class PredictAnswers(BaseModel):
     states: list[str]
     model: ModelSummary
     warnings: list[str]
+    warning_codes: list[WarningCode] | None = None
     mses: list[float] | None = None
+
+
+class QrRequest(Frozen):
+    """A text to draw as a QR code."""
+
+    text: str = Field(min_length=1, max_length=2000, description="what the code says, such as an address")
+
+
+QR_EXAMPLES: dict[str, dict[str, Any]] = {
+    "link": {"summary": "a link to a run", "value": {"text": "http://127.0.0.1:8000/#seed=3&cell=gru"}}
+}
 
 
 class Health(BaseModel):
@@ -282,6 +301,7 @@ class FloorsShown(BaseModel):
 
     memoryless: float | None = Field(description="without any memory")
     no_carry: float | None = Field(description="without state carried across seams")
+    joining: float = Field(description="even with it, from streams that join and bring none; 0 for a single stream")
 
 
 class Opened(BaseModel):

@@ -48,6 +48,7 @@ def test_a_run_opens_with_its_full_recipe_and_a_checkpoint_and_plays(server: Ser
         assert opened["floors"] == {
             "memoryless": pytest.approx(0.5306, abs=1e-4),
             "no_carry": pytest.approx(0.0611, abs=1e-4),
+            "joining": 0.0,
         }
         assert Checkpoint.from_bytes(one.checkpoint).run.update == 0
         updates = one.updates(40)
