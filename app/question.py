@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from app.messages import PredictRequest
+from app.messages import PredictRequest, WarningCode
 from app.models import Model
 from app.refusals import SHOWN, Refused, shown
 from model.inference import doubts
@@ -77,7 +77,7 @@ class Question:
 
     def answer(self, model: Model, predictions: list[Samples], states: list[State]) -> dict[str, Any]:
         """A PredictAnswer or PredictAnswers as plain data."""
-        common = {"model": model.summary.model_dump(), "warnings": self._warnings(model)}
+        common = {"model": model.summary.model_dump(), **self._warnings(model)}
         errors = None
         if self.targets is not None:
             pairs = zip(predictions, self.targets, strict=True)
@@ -89,14 +89,16 @@ class Question:
         answer = {"prediction": predictions[0], "state": sealed[0], **common}
         return answer if errors is None else answer | {"mse": errors[0]}
 
-    def _warnings(self, model: Model) -> list[str]:
-        found = []
+    def _warnings(self, model: Model) -> dict[str, list[str]]:
+        found: list[tuple[WarningCode, str]] = []
         for row, sequence in enumerate(self.sequences):
             name = f"sequences.{row}" if self.several else "sequence"
-            found += [f"{name}: {doubt}" for doubt in doubts(sequence, model.interval)]
+            found += [(doubt.kind, f"{name}: {doubt.text}") for doubt in doubts(sequence, model.interval)]
         if len(found) > MOST_WARNINGS:
-            found[MOST_WARNINGS:] = [f"and {len(found) - MOST_WARNINGS} more warnings"]
-        return found
+            found[MOST_WARNINGS:] = [("more", f"and {len(found) - MOST_WARNINGS} more warnings")]
+        if not found:
+            return {"warnings": []}
+        return {"warnings": [text for _, text in found], "warning_codes": [code for code, _ in found]}
 
 
 def seal_state(state: State, model: Model) -> str:

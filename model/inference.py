@@ -1,6 +1,8 @@
 """Inference: ragged batches of sequences → predictions and the states to go on from."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +21,14 @@ TRAINED_AMPLITUDE = 1.05
 """A sine's, and a little for rounding and noise."""
 
 LIKENESS = 0.05  # share by which an estimated interval may leave the trained range before it is told
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why an answer may be poor: which kind of reason, and a sentence with its figures."""
+
+    kind: Literal["amplitude", "interval"]
+    text: str
 
 
 def load(checkpoint: Checkpoint) -> Network:
@@ -92,16 +102,16 @@ def sampling_interval(sequence: Float32[ndarray, "time"]) -> float | None:
     return float(np.arccos(min(1.0, max(-1.0, cosine))))
 
 
-def doubts(sequence: Float32[ndarray, "time"], trained: tuple[float, float] = TRAINED_INTERVAL) -> list[str]:
+def doubts(sequence: Float32[ndarray, "time"], trained: tuple[float, float] = TRAINED_INTERVAL) -> list[Doubt]:
     """Why a network that learned sines sampled every `trained` radians may answer this one poorly."""
     found = []
     largest = max(float(sequence.max()), -float(sequence.min()))
     if largest > TRAINED_AMPLITUDE:
-        found.append(f"amplitude {largest:.3g}: the model was trained on sines of amplitude 1")
+        text = f"amplitude {largest:.3g}: the model was trained on sines of amplitude 1"
+        found.append(Doubt("amplitude", text))
     interval = sampling_interval(sequence)
     if interval is not None and not trained[0] * (1 - LIKENESS) <= interval <= trained[1] * (1 + LIKENESS):
-        found.append(
-            f"about {interval:.3g} radians between samples: "
-            f"the model was trained on {trained[0]:.3g} to {trained[1]:.3g}"
-        )
+        range_ = f"{trained[0]:.3g} to {trained[1]:.3g}"
+        text = f"about {interval:.3g} radians between samples: the model was trained on {range_}"
+        found.append(Doubt("interval", text))
     return found

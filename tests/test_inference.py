@@ -104,8 +104,10 @@ def test_samples_rounded_to_three_decimals_raise_no_doubt(interval):
 
 def test_amplitude_and_interval_unlike_training_are_told():
     (amplitude,) = doubts(2 * sine(30))
-    assert "amplitude 2" in amplitude
+    assert amplitude.kind == "amplitude"
+    assert "amplitude 2" in amplitude.text
     (interval,) = doubts(sine(30, 1.2))
-    assert "1.2 radians" in interval
+    assert interval.kind == "interval"
+    assert "1.2 radians" in interval.text
     assert doubts(np.full(30, 0.5, np.float32)) != []  # no sine at all: an interval of 0
     assert doubts(sine(30, 1.2), (1.0, 1.5)) == []

@@ -124,12 +124,15 @@ def test_targets_are_answered_with_the_mean_squared_error(client):
 def test_samples_unlike_training_are_answered_with_a_warning(client):
     answer = predict(client, sequences=[SINE, [3 * x for x in SINE], SINE[::5]])
     assert len(answer["warnings"]) == 2
+    assert answer["warning_codes"] == ["amplitude", "interval"]
     assert answer["warnings"][0].startswith("sequences.1: amplitude 3")
     assert answer["warnings"][1].startswith("sequences.2: about 1.5 radians")
 
 
 def test_warnings_are_few_however_many_sequences_are_odd(client):
-    warnings = predict(client, sequences=[[5.0, 6.0]] * 64)["warnings"]
+    answer = predict(client, sequences=[[5.0, 6.0]] * 64)
+    warnings = answer["warnings"]
+    assert answer["warning_codes"] == ["amplitude"] * 8 + ["more"]
     assert len(warnings) == 9
     assert warnings[-1] == "and 56 more warnings"
 
