@@ -73,23 +73,38 @@ export class BesideCharts {
     for (const chart of charts) sight.observe(chart.element);
   }
 
-  /**
-   * Draws at most one of them, the one that has waited longest.
-   * @param {any} twin the other run's state, or null
-   * @param {boolean} busy the frame is another's already
-   */
-  draw(Plotly, state, palette, restyled, twin, busy) {
-    if (restyled) for (const entry of this.#entries) Object.assign(entry, { shown: null, at: 0 });
+  /** The one that has waited longest of those that are in sight and stale. */
+  #next(state) {
     const stale = this.#entries.filter(({ shown, inSight }) => inSight && shown !== state.chunks);
-    if (stale.length === 0) return;
-    const oldest = stale.reduce((one, other) => (other.at < one.at ? other : one));
-    const now = performance.now();
-    if (!busy && now - oldest.at >= BESIDE_EVERY) {
-      oldest.chart.draw(Plotly, state, palette, twin);
-      Object.assign(oldest, { shown: state.chunks, at: now });
+    return stale.length ? stale.reduce((one, other) => (other.at < one.at ? other : one)) : null;
+  }
+
+  /** @returns {boolean} whether one of them should have a frame now */
+  isDue(state) {
+    const next = this.#next(state);
+    return next !== null && performance.now() - next.at >= BESIDE_EVERY;
+  }
+
+  /** This frame is another's: a later one is asked for. @param {boolean} restyled all of them are to be drawn anew */
+  wait(state, restyled) {
+    if (restyled) for (const entry of this.#entries) Object.assign(entry, { shown: null, at: 0 });
+    this.#ask(state);
+  }
+
+  /** Draws at most one of them. @param {any} twin the other run's state, or null */
+  draw(Plotly, state, palette, twin) {
+    if (this.isDue(state)) {
+      const next = this.#next(state);
+      next.chart.draw(Plotly, state, palette, twin);
+      Object.assign(next, { shown: state.chunks, at: performance.now() });
     }
+    this.#ask(state);
+  }
+
+  #ask(state) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#redraw, busy || stale.length > 1 ? 0 : BESIDE_EVERY);
+    const next = this.#next(state);
+    if (next) this.#timer = setTimeout(this.#redraw, Math.max(0, next.at + BESIDE_EVERY - performance.now()));
   }
 }
 

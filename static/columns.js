@@ -9,9 +9,9 @@ export function lastOf(row) {
   return row[row.length - 1];
 }
 
-/** While following, the page in view and the one before it are enough. */
-export function near(chunks, [from, to]) {
-  const first = chunks.findIndex((chunk) => lastOf(chunk.phase[0]) >= from - (to - from));
+/** While following, what is in view is enough. */
+export function near(chunks, [from]) {
+  const first = chunks.findIndex((chunk) => lastOf(chunk.phase[0]) >= from);
   return first > 0 ? chunks.slice(first) : chunks;
 }
 

@@ -43,7 +43,7 @@ export class Lanes {
     this.#lanes = ["state", "gradient"].map((name) => {
       const section = at(`lane-${name}`);
       const canvas = section.querySelector("canvas");
-      return { name, section, canvas, says: at(`lane-${name}-says`), inSight: true, width: 0 };
+      return { name, section, canvas, says: at(`lane-${name}-says`), inSight: true, width: 0, height: 0 };
     });
     this.#tip = at("lane-tip");
     const views = { state: "hidden", gradient: "gradient" };
@@ -56,7 +56,8 @@ export class Lanes {
     });
     const sizes = new ResizeObserver((changes) => {
       for (const { target, contentRect } of changes) {
-        this.#lanes.find(({ canvas }) => canvas === target).width = contentRect.width;
+        const { width, height } = contentRect;
+        Object.assign(this.#lanes.find(({ canvas }) => canvas === target), { width, height });
       }
       this.#paint();
     });
@@ -115,8 +116,7 @@ export class Lanes {
   }
 
   /** Calls back with a clean pen in CSS pixels, clipped to the axis, and where a phase lies on it. */
-  #onCanvas({ canvas, width }, paint) {
-    const height = canvas.clientHeight;
+  #onCanvas({ canvas, width, height }, paint) {
     if (!width || !height) return;
     const ratio = devicePixelRatio;
     const size = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -196,7 +196,7 @@ export class Lanes {
     this.#tip.style.top = `${lane.canvas.offsetTop - 2}px`;
   }
 
-  #sample({ name, canvas, width }, { offsetX, offsetY }) {
+  #sample({ name, width, height }, { offsetX, offsetY }) {
     const [from, to] = this.#view.range;
     const phase = from + ((offsetX - LEFT) / (width - LEFT - RIGHT)) * (to - from);
     const found = sampleAt(this.#view.chunks, phase);
@@ -208,7 +208,7 @@ export class Lanes {
       return { text: this.#words.say("gradient.tip", { ...where, value: values[0][step].toPrecision(3) }) };
     }
     const units = values[0].length / chunk.length;
-    const unit = Math.min(units - 1, Math.max(0, Math.floor((units * offsetY) / canvas.clientHeight)));
+    const unit = Math.min(units - 1, Math.max(0, Math.floor((units * offsetY) / height)));
     const value = (values[0][step * units + unit] / 127).toFixed(2);
     return { text: this.#words.say("state.tip", { ...where, unit: unit + 1, value }) };
   }

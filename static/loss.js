@@ -92,8 +92,8 @@ export class Loss {
         showarrow: false,
         text: this.#words.say(`floor.${name}`, { loss: floors[name].toPrecision(3) }),
         font: { size: 12, color: palette.ink },
-        bgcolor: palette.paper,
-        borderpad: 1,
+        bgcolor: palette.paper.replace("rgb(", "rgba(").replace(")", ", 0.7)"),
+        borderpad: 0,
       })),
     });
   }

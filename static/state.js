@@ -189,7 +189,7 @@ function opened(state, message) {
     changes,
     current: withChanges(message.recipe, changes),
     network: message.network,
-    floors: message.floors,
+    floors: message.floors ?? {},
   };
   if (goesOn) return next;
   return {

@@ -22,6 +22,7 @@ export class Wave {
   #following = true;
   #held = null;
   #pressed = false;
+  #whole = false;
   #listening = false;
   #run = -1;
   #left = 0;
@@ -29,6 +30,7 @@ export class Wave {
   #turn = 0;
   #settled = 0;
   #drawn = [];
+  #width = 0;
   #onMoved;
   /** @type {import("./lanes.js").View} what is on the axis */
   view = { range: [0, 1], chunks: [] };
@@ -50,7 +52,8 @@ export class Wave {
     this.#onFollow = onFollow;
     this.#onHeld = onHeld;
     this.#onMoved = onMoved;
-    element.addEventListener("pointerdown", () => (this.#pressed = true), true);
+    element.addEventListener("pointerdown", () => this.#press(), true);
+    new ResizeObserver(([{ contentRect }]) => (this.#width = contentRect.width)).observe(element);
     const released = () => {
       if (this.#pressed) onHeld();
       this.#pressed = false;
@@ -65,6 +68,13 @@ export class Wave {
     this.#held = null;
     this.#turn += 1;
     this.#onFollow(true);
+  }
+
+  /** What a pan may bring into view is drawn before it begins. */
+  #press() {
+    this.#pressed = true;
+    this.#whole = true;
+    this.#onHeld();
   }
 
   #hold(chunks) {
@@ -84,11 +94,12 @@ export class Wave {
   draw(Plotly, state, palette, restyled, twin) {
     const another = state.run !== this.#run;
     if (another) this.follow();
-    if (this.#pressed && this.#listening && !restyled) return false;
+    if (this.#pressed && this.#listening && !(restyled || this.#whole)) return false;
     if (!this.#following && !restyled) return false;
     const all = this.#following ? state.chunks : this.#held;
     const range = this.#following ? this.#range(all, another, state.playing) : this.#element.layout.xaxis.range.slice();
-    const chunks = this.#following ? near(all, range) : all;
+    const chunks = this.#following && !this.#whole ? near(all, range) : all;
+    this.#whole = false;
     this.#run = state.run;
     this.view = { range, chunks };
     Plotly.react(
@@ -123,7 +134,7 @@ export class Wave {
    * with what came last.
    */
   #range(chunks, another, playing) {
-    const span = Math.max(6, Math.round((this.#element.clientWidth - 64) / HALF_PERIOD));
+    const span = Math.max(6, Math.round(((this.#width || this.#element.clientWidth) - 64) / HALF_PERIOD));
     if (chunks.length === 0) {
       this.#left = 0;
       return [-0.15, span + 0.15];

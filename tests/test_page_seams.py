@@ -1,0 +1,325 @@
+"""What the page shows of seams: the lanes, the floors, the microscope, the odometer, and the twin run beside."""
+
+import base64
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, expect
+
+from model.recipe import Recipe
+from model.training import Learner
+from tests.test_page import DESK, SECONDS, Visit, Visits, browser, folded, visit
+
+__all__ = ["browser", "visit"]
+
+TALL = DESK | {"height": 1600}
+
+
+def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:
+    """The pixels of a lane at these phases, in the middle of its first unit or at its foot."""
+    script = """([lane, phases]) => {
+      const canvas = document.querySelector(`#lane-${lane} canvas`);
+      const {range} = document.getElementById('wave').layout.xaxis;
+      const pen = canvas.getContext('2d');
+      const ratio = devicePixelRatio;
+      const plot = canvas.clientWidth - 36 - 16;
+      return phases.map((phase) => {
+        const x = (36 + (phase - range[0]) / (range[1] - range[0]) * plot) * ratio;
+        return [...pen.getImageData(Math.floor(x), lane === 'state' ? 1 : canvas.height - 2, 1, 1).data];
+      });
+    }"""
+    return page.page.evaluate(script, [lane, phases])
+
+
+def rests_after(page: Visit, update: int) -> list[dict[str, Any]]:
+    """Pause, and let the lanes be drawn; the updates that came."""
+    page.draws(update)
+    page.pauses()
+    return page.updates()
+
+
+def middle(update: dict[str, Any], step: int) -> float:
+    """The phase in π of the middle of a time step's cell."""
+    first, last = update["t"][0][0] / math.pi, update["t"][0][-1] / math.pi
+    return first + (last - first) * (step + 0.5) / update["length"]
+
+
+def test_the_state_lane_shows_the_hidden_units_in_diverging_colours(visit: Visits) -> None:
+    page = visit()
+    newest = rests_after(page, 12)[-1]
+    hidden = np.frombuffer(base64.b64decode(newest["hidden"][0]), np.int8).reshape(newest["length"], -1)
+    shown = colours(page, "state", [middle(newest, step) for step in range(newest["length"])])
+    low, mid, high = (245, 147, 34), (232, 234, 235), (8, 119, 189)
+    for step, (red, green, blue, alpha) in enumerate(shown):
+        part = hidden[step, 0] / 127
+        end = high if part > 0 else low
+        wanted = [m + (e - m) * abs(part) for m, e in zip(mid, end, strict=True)]
+        assert alpha == 255
+        assert [red, green, blue] == pytest.approx(wanted, abs=2), f"time step {step}"
+
+
+def test_the_gradient_lane_has_a_wall_at_every_seam_and_the_state_lane_only_where_state_is_reset(visit: Visits) -> None:
+    page = visit()
+    chunks = rests_after(page, 12)[-4:]
+    seams = [chunk["t"][0][0] / math.pi for chunk in chunks]
+    ink = [29, 31, 35, 255]
+    assert all(max(abs(np.subtract(pixel, ink))) < 60 for pixel in colours(page, "gradient", seams))
+    assert not any(max(abs(np.subtract(pixel, ink))) < 60 for pixel in colours(page, "state", seams))
+    expect(page.page.locator("#lane-state-says")).to_contain_text("runs on through the seam")
+
+    page.page.locator("[data-field=carry_state] input").uncheck()
+    page.page.locator("body").press("Space")
+    changed = page.update
+    page.draws(changed + 6)
+    page.pauses()
+    expect(page.page.locator("#lane-state-says")).to_contain_text("starts from zero")
+    seams = [chunk["t"][0][0] / math.pi for chunk in page.updates()[-3:]]
+    # the wall stands a pixel to the right of the seam, so that nothing of it is cut off
+    pixels = colours(page, "state", [seam + 0.04 for seam in seams])
+    assert all(max(abs(np.subtract(pixel, ink))) < 60 for pixel in pixels)
+
+
+def test_hovering_a_lane_tells_its_value(visit: Visits) -> None:
+    page = visit()
+    newest = rests_after(page, 8)[-1]
+    canvas = page.at("lane-gradient")
+    box = canvas.bounding_box()
+    assert box is not None
+    low, high = page.page.evaluate("document.getElementById('wave').layout.xaxis.range")
+    step = newest["length"] // 2
+    x = 36 + (middle(newest, step) - low) / (high - low) * (box["width"] - 36 - 16)
+    canvas.hover(position={"x": x, "y": 20})
+    expect(page.at("lane-tip")).to_contain_text(f"time step {step + 1} of {newest['length']}")
+    shown = float(page.at("lane-tip").inner_text().split("·")[-1])
+    assert shown == pytest.approx(newest["gradient"][0][step], rel=6e-3)
+    page.at("lane-state").hover(position={"x": x, "y": 20})
+    expect(page.at("lane-tip")).to_contain_text("unit")
+
+
+def test_the_lanes_follow_the_waves_pan_and_zoom(visit: Visits) -> None:
+    page = visit()
+    page.draws(12)
+    before = page.page.evaluate("document.querySelector('#lane-state canvas').toDataURL()")
+    page.pauses()
+    page.page.evaluate("Plotly.relayout('wave', {'xaxis.range[0]': 1, 'xaxis.range[1]': 5})")
+    page.until(
+        lambda: page.page.evaluate("document.querySelector('#lane-state canvas').toDataURL()") != before, "another view"
+    )
+    update = next(one for one in page.updates() if one["t"][0][-1] / math.pi > 3)
+    shown = colours(page, "gradient", [middle(update, 1), middle(update, update["length"] - 2)])
+    assert all(pixel[3] == 255 for pixel in shown)
+
+
+def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
+    page = visit(viewport=TALL, charts=False)
+
+    def views() -> list[str]:
+        return [message["views"] for message in page.sent if "views" in message][-1]
+
+    page.until(lambda: views() == ["gradient", "graph", "hidden"], "lanes and odometer are in sight")
+    page.page.evaluate("document.getElementById('lane-gradient').hidden = true")
+    page.until(lambda: views() == ["graph", "hidden"], "a hidden lane needs no gradient")
+    page.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.until(lambda: views() == [], "nothing of it is in sight")
+    page.until(lambda: not {"hidden", "gradient", "nodes"} & set(page.updates()[-1]), "and nothing is sent")
+
+
+# ---------------------------------------------------------------- floors
+
+
+def test_the_floors_are_dashed_lines_with_labels_on_the_loss_chart(visit: Visits) -> None:
+    page = visit(viewport=TALL)
+    page.until(lambda: len(page.trace("mean", "loss-chart")["y"]) > 2, "the loss is drawn")
+    lines, labels = page.page.evaluate(
+        "(({shapes, annotations}) => [shapes.map(s => [s.y0, s.y1, s.line.dash]), annotations.map(a => a.text)])"
+        "(document.getElementById('loss-chart').layout)"
+    )
+    floors = page.opened()[0]["floors"]
+    assert [line[:2] for line in lines] == [[floors[name]] * 2 for name in ("memoryless", "no_carry")]
+    assert all(line[2] != "solid" for line in lines)
+    assert "0.531" in labels[0]
+    assert "0.0611" in labels[1]
+
+
+def test_the_page_says_when_the_run_has_got_under_a_floor(visit: Visits) -> None:
+    page = visit(viewport=TALL)
+    says = page.at("loss-floors")
+    expect(says).to_contain_text("above both floors")
+    expect(says).to_contain_text("Below both floors")
+    told = int(says.inner_text().split("update ")[1].split(":")[0])
+    learner = Learner(Recipe())
+    losses = [learner.advance().loss for _ in range(told)]
+    assert np.mean(losses[-50:]) < 0.0611
+    assert np.mean(losses[-60:-10]) > 0.0611
+
+
+def test_without_a_known_floor_none_is_drawn(visit: Visits) -> None:
+    page = visit(viewport=TALL)
+    page.draws(1)
+    page.choose("longest", 2)
+    page.choose("shortest", 2)
+    page.until(lambda: page.opened()[-1]["recipe"]["shortest"] == 2, "chunks that all begin alike")
+    expect(page.at("loss-floors")).to_contain_text("no floor is known")
+    assert page.page.evaluate("document.getElementById('loss-chart').layout.shapes.length") == 0
+
+
+# ---------------------------------------------------------------- microscope, circle, odometer
+
+
+def test_the_microscope_shows_the_error_by_time_step(browser: Browser, server_url: str) -> None:
+    result = folded(
+        browser,
+        server_url,
+        """
+        const { errorBySteps } = await import('/static/microscope.js');
+        const made = (target, prediction) => ({target, prediction});
+        return [errorBySteps([made([[1, 0]], [[0, 0]]), made([[1, 1, 1], [0, 0, 0]], [[1, 0, 0], [0, 0, 2]])]),
+          errorBySteps([...Array(10).fill(made([[9]], [[0]])), ...Array(50).fill(made([[1]], [[0]]))])];
+        """,
+    )
+    assert result == [[1 / 3, 1 / 3, 2.5], [1]]
+
+
+def test_without_carried_state_the_first_sample_after_the_seam_stands_out(visit: Visits) -> None:
+    page = visit(viewport=TALL)
+    page.draws(1)
+    page.page.locator("[data-preset=no_memory]").click()
+    page.at("pace").fill("100")
+    page.draws(400)
+
+    def stands_out() -> bool:
+        y = page.trace("error", "microscope-chart")["y"]
+        return len(y) == 30 and y[0] > 10 * max(y[3:9])
+
+    page.until(stands_out, "the first sample's error is ten times those after it")
+    assert page.trace("first", "microscope-chart")["x"] == [1]
+
+
+def test_the_circle_fades_recent_chunks(visit: Visits) -> None:
+    page = visit(viewport=TALL)
+    page.draws(12)
+    page.until(lambda: len(page.trace("recent-0", "circle-chart")["x"]) > 0, "older chunks are drawn")
+    opacities = page.page.evaluate(
+        "document.getElementById('circle-chart').data.filter(t => t.uid !== 'unit').map(t => t.opacity ?? 1)"
+    )
+    assert opacities == sorted(opacities)
+    assert opacities[0] < 0.2 < opacities[-1] == 1
+
+
+def test_the_odometer_jumps_with_the_length(visit: Visits) -> None:
+    page = visit(viewport=TALL, charts=False)
+    page.draws(3)
+    page.until(lambda: "nodes" in page.updates()[-1], "graphs are counted")
+    page.pauses()
+    seen: dict[int, int] = {}
+    while len(seen) < 3:
+        update = page.update
+        page.at("step").click()
+        page.draws(update + 1)
+        newest = page.updates()[-1]
+        seen[newest["length"]] = newest["nodes"]
+    assert seen[10] < seen[20] < seen[30]
+    assert seen[30] - seen[20] == seen[20] - seen[10], "the same for each time step"
+    expect(page.page.locator("#odometer-says")).to_contain_text("reference network, nn.RNN of 32 units")
+
+
+def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(visit: Visits) -> None:
+    page = visit(viewport=TALL)
+    page.draws(6)
+    page.pauses()
+    newest = page.updates()[-1]
+    expect(page.at("odometer-nodes")).to_have_text(str(newest["nodes"]))
+    expect(page.at("odometer-samples")).to_have_text(str(newest["length"]))
+    for part in ("forward", "backward", "optimizer"):
+        expect(page.at("odometer-times")).to_contain_text(f"{newest['milliseconds'][part]:.2f} ms")
+
+
+# ---------------------------------------------------------------- twin runs
+
+
+@pytest.fixture
+def twins(visit: Visits) -> Iterator[Visit]:
+    page = visit(viewport=TALL)
+    page.draws(1)
+    yield page
+
+
+def recipes(page: Visit) -> list[dict[str, Any]]:
+    return [message["recipe"] for message in page.opened()]
+
+
+def test_a_twin_runs_with_one_switch_changed_on_the_same_chunks(twins: Visit) -> None:
+    twins.at("twin").select_option("reset")
+    twins.until(lambda: len(recipes(twins)) == 3, "the run begins anew, and its twin with it")
+    first, other = recipes(twins)[1:]
+    assert {name for name in first if first[name] != other[name]} == {"carry_state"}
+    expect(twins.page.locator("#twin-key")).to_contain_text("state reset at seams")
+    for chart in ("wave", "loss-chart", "microscope-chart"):
+        twins.until(lambda chart=chart: len(twins.trace("twin", chart)["y"]) > 3, f"it is drawn in {chart}")
+    lengths: dict[int, set[int]] = {}
+    begun = next(i for i, message in enumerate(twins.received) if message["type"] == "opened" and i > 0)
+    for message in twins.received[begun:]:
+        for update in message.get("updates", []):
+            lengths.setdefault(update["update"], set()).add(update["length"])
+    assert all(len(each) == 1 for each in lengths.values())
+
+
+def test_the_twin_goes_pauses_and_steps_with_the_first_run(twins: Visit) -> None:
+    twins.at("twin").select_option("gru")
+    twins.until(lambda: len(recipes(twins)) == 3, "both are open")
+    twins.until(lambda: len(twins.trace("twin")["y"]) > 30, "the twin is drawn")
+    twins.at("play").click()
+    expect(twins.at("status")).to_have_text("paused")
+    twins.at("step").click()
+    steps = [message for message in twins.sent if message["type"] == "step"]
+    twins.until(lambda: len([m for m in twins.sent if m["type"] == "pause"]) == 2, "both pause")
+    assert steps
+
+    def ends() -> set[float]:
+        return {
+            round(max(x for x in twins.trace(name)["x"] if x is not None), 6) for name in ("fresh-prediction", "twin")
+        }
+
+    twins.until(lambda: len(ends()) == 1, "both rest at the same chunk")
+
+
+def test_a_live_change_reaches_the_twin_but_not_its_own_switch(twins: Visit) -> None:
+    twins.at("twin").select_option("slower")
+    twins.until(lambda: len(recipes(twins)) == 3, "both are open")
+    twins.until(lambda: len(twins.trace("twin")["y"]) > 3, "the twin is drawn")
+    twins.page.locator("[data-field=carry_state] input").uncheck()
+    twins.until(lambda: [m["type"] for m in twins.received].count("changed") == 2, "both change")
+    twins.choose("learning_rate", 0.01)
+    twins.until(lambda: [m["type"] for m in twins.received].count("changed") == 3, "only the first changes")
+    newest = twins.update
+    twins.draws(newest + 10)
+    assert [m["type"] for m in twins.received].count("changed") == 3
+
+
+def test_without_a_twin_its_socket_closes(twins: Visit, server: Any) -> None:
+    twins.at("twin").select_option("uniform")
+    twins.until(lambda: len(twins.trace("twin")["y"]) > 3, "the twin is drawn")
+    viewers = server.metric("unrolled_viewers")
+    twins.at("twin").select_option("")
+    twins.until(lambda: server.metric("unrolled_viewers") == viewers - 1, "it has left", SECONDS)
+    expect(twins.page.locator("#twin-key")).to_be_hidden()
+    twins.until(lambda: not twins.trace("twin")["y"], "its curve is gone")
+
+
+def test_the_twin_of_another_length_is_drawn_at_the_first_runs_place(twins: Visit) -> None:
+    twins.at("twin").select_option("fixed")
+    twins.until(lambda: len(recipes(twins)) == 3, "both are open")
+    assert (recipes(twins)[2]["shortest"], recipes(twins)[2]["longest"]) == (2, 2)
+    twins.at("pace").fill("100")
+    twins.draws(300)
+
+    def beside() -> bool:
+        ends = [
+            max((x for x in twins.trace(name)["x"] if x is not None), default=99) for name in ("prediction", "twin")
+        ]
+        return abs(ends[0] - ends[1]) < 8
+
+    twins.until(beside, "the twin stays beside the first run")
