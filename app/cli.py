@@ -1,4 +1,4 @@
-"""unrolled serve | train | predict | export | graphs. A user's mistake is a line on standard error and exit code 2."""
+"""unrolled serve, train, predict, script, export, graphs. A user's mistake is a line on standard error, exit code 2."""
 
 import click
 
@@ -6,6 +6,7 @@ from app.export_command import export
 from app.graphs_command import graphs
 from app.mistake import Mistake, settings
 from app.predict_command import predict
+from app.script_command import script
 from app.train_command import train
 
 
@@ -32,5 +33,6 @@ def serve(host: str | None, port: int | None) -> None:
 
 main.add_command(train)
 main.add_command(predict)
+main.add_command(script)
 main.add_command(export)
 main.add_command(graphs)

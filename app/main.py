@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import export, lab, lessons, live, ops, predict, qr, stream
+from app import export, lab, lessons, live, ops, predict, qr, script, stream
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.page import Page, SecurityHeaders
@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(predict.routes(store, predictor, settings))
     app.include_router(stream.routes(store, predictor, settings, metrics))
     app.include_router(export.routes(store, settings))
+    app.include_router(script.routes(store, settings))
     app.include_router(qr.routes(settings))
     app.include_router(lessons.routes(settings))
     app.include_router(live.routes(trainer, store, settings, metrics))

@@ -162,6 +162,23 @@ class Health(BaseModel):
     status: Literal["ok", "starting", "stopping"]
 
 
+class ScriptRequest(Frozen):
+    """A run to write as a PyTorch script."""
+
+    recipe: Recipe = Field(Recipe(), description="fields left out take their defaults; `framework` must be torch")
+    changes: tuple[Change, ...] = Field(
+        (), max_length=MOST_CHANGES, fail_fast=True, description="the run's change log, in order of `after_update`"
+    )
+
+
+SCRIPT_EXAMPLES: dict[str, dict[str, Any]] = {
+    "tutorial": {"summary": "the tutorial's run", "value": {}},
+    "changed": {
+        "summary": "a GRU whose learning rate was lowered after update 31",
+        "value": {"recipe": {"cell": "gru"}, "changes": [{"after_update": 31, "learning_rate": 0.005}]},
+    },
+}
+
 PREDICT_EXAMPLES: dict[str, dict[str, Any]] = {
     "one": {"summary": "half a period of a sine", "value": {"sequence": SINE}},
     "ragged": {

@@ -17,6 +17,7 @@ from app.refusals import Refused, shown
 from model.checkpoint import Checkpoint, CheckpointError, model_id
 from model.inference import TRAINED_INTERVAL, load
 from model.network import Network
+from model.recipe import Recipe
 
 log = logging.getLogger("unrolled.models")
 
@@ -94,6 +95,20 @@ class ModelStore:
         if model is None:
             model = self._remember(self._of_file(id, self.read(id, field), field))
         return model
+
+    def weights_of(self, recipe: Recipe) -> Checkpoint | None:
+        """What a run of this recipe starts from; None where that is drawn. Raises Refused."""
+        if recipe.weights == "random":
+            return None
+        checkpoint = self.get(recipe.weights, "recipe.weights").checkpoint
+        has = checkpoint.recipe
+        if (has.cell, has.hidden_size) != (recipe.cell, recipe.hidden_size):
+            detail = (
+                f"model {recipe.weights} is {has.cell} with hidden_size {has.hidden_size}, "
+                f"not {recipe.cell} with {recipe.hidden_size}"
+            )
+            raise Refused("conflict", "recipe.weights, recipe.cell, recipe.hidden_size", detail)
+        return checkpoint
 
     def read(self, id: str, field: str = "model") -> bytes:
         """The bytes of a model, as they were uploaded. Raises Refused, naming `field`."""

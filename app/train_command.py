@@ -19,6 +19,7 @@ from app.mistake import (
     writable,
     write_file,
 )
+from model.checkpoint import Checkpoint
 from model.recipe import LIVE_FIELDS, Recipe
 from model.training import Diverged, Learner, Update
 
@@ -66,12 +67,7 @@ def train(
     check_folder(chart)
     if chart is not None and updates > MOST_CHARTED:
         raise Mistake(f"--chart holds at most {MOST_CHARTED} updates, not {updates}")
-    given = {
-        name: value
-        for name, value in fields.items()
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    }
-    learner = _begun(fields, given) if resume is None else _resumed(resume, given)
+    learner = _begun(context, fields) if resume is None else _resumed(resume, _given(context, fields))
     click.echo(learner.program.text)
     click.echo("update  length      loss  mean loss")
     made = []
@@ -94,11 +90,12 @@ def train(
         write_file(chart, page(made, title).encode())
 
 
-def _begun(fields: dict[str, Any], given: dict[str, Any]) -> Learner:
-    """A new run. Where it starts from a model's weights, it takes the model's cell and size."""
+def chosen(context: click.Context, fields: dict[str, Any]) -> tuple[Recipe, Checkpoint | None]:
+    """The recipe that the options ask for, and the weights it names; it takes their cell and size. Raises Mistake."""
     weights = None
     with plainly():
         if fields["weights"] != "random":
+            given = _given(context, fields)
             model = find_model(fields["weights"], settings())
             weights = model.checkpoint
             own = {"cell": weights.recipe.cell, "hidden_size": weights.recipe.hidden_size}
@@ -107,7 +104,22 @@ def _begun(fields: dict[str, Any], given: dict[str, Any]) -> Learner:
                     option = name.replace("_", "-")
                     raise Mistake(f"--{option}: the weights have {value}, not {given[name]}")
             fields = fields | own | {"weights": model.id}
-        return Learner(Recipe(**fields), weights)
+        return Recipe(**fields), weights
+
+
+def _given(context: click.Context, fields: dict[str, Any]) -> dict[str, Any]:
+    """The options that stand on the command line."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _begun(context: click.Context, fields: dict[str, Any]) -> Learner:
+    recipe, weights = chosen(context, fields)
+    with plainly():
+        return Learner(recipe, weights)
 
 
 def _resumed(path: Path, given: dict[str, Any]) -> Learner:

@@ -36,9 +36,7 @@ from app.playback import Playback
 from app.refusals import Refused
 from app.tensorflow_process import ProcessLost
 from app.trainer import Trainer
-from model.checkpoint import Checkpoint
 from model.floors import floors
-from model.recipe import Recipe
 from model.tensorflow_program import NotInstalled
 from model.training import Learner, Update
 
@@ -169,7 +167,7 @@ class Viewer:
         if asked.resume:
             self._announced = asked
             return
-        weights = await self._weights(asked.recipe)
+        weights = await asyncio.to_thread(self._store.weights_of, asked.recipe)
         try:
             learner = await self._trainer.begin(asked.recipe, weights, asked.changes)
         except ValidationError as error:
@@ -179,19 +177,6 @@ class Viewer:
         except NotInstalled as error:
             raise Refused("not_installed", "recipe.framework", f"recipe.framework: {error}") from None
         await self._start(learner, asked, after=0)
-
-    async def _weights(self, recipe: Recipe) -> Checkpoint | None:
-        if recipe.weights == "random":
-            return None
-        model = await asyncio.to_thread(self._store.get, recipe.weights, "recipe.weights")
-        has, wants = model.checkpoint.recipe, recipe
-        if (has.cell, has.hidden_size) != (wants.cell, wants.hidden_size):
-            detail = (
-                f"model {wants.weights} is {has.cell} with hidden_size {has.hidden_size}, "
-                f"not {wants.cell} with {wants.hidden_size}"
-            )
-            raise Refused("conflict", "recipe.weights, recipe.cell, recipe.hidden_size", detail)
-        return model.checkpoint
 
     async def _resume(self, data: bytes) -> None:
         asked, self._announced = self._announced, None

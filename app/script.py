@@ -1,0 +1,60 @@
+"""POST /script: a run as a PyTorch script that needs nothing of ours."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from app.messages import SCRIPT_EXAMPLES, ScriptRequest
+from app.models import ModelStore
+from app.refusals import Refused, documented, documented_body, read_body
+from app.settings import Settings
+from model.recipe import Recipe
+from model.script import script
+
+_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/x-python": {}}, "description": "a Python script"}}
+
+
+def routes(store: ModelStore, settings: Settings) -> APIRouter:
+    router = APIRouter()
+
+    @router.post(
+        "/script",
+        summary="Write a run as a PyTorch script",
+        response_class=Response,
+        responses={
+            **_ANSWER,
+            **documented("broken_json", "body_too_slow", "body_too_large", "unknown_field", "conflict", "wrong_type"),
+            **documented("not_finite", "out_of_range", "unknown_model"),
+        },
+        openapi_extra=documented_body("application/json", ScriptRequest.model_json_schema(), SCRIPT_EXAMPLES),
+    )
+    async def of_run(request: Request) -> Response:
+        """A recipe and its live changes in; a script out that needs torch and numpy and prints the same losses."""
+        body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
+        return await asyncio.to_thread(_answer, body, store)
+
+    return router
+
+
+def file_name(recipe: Recipe) -> str:
+    return f"unrolled-{recipe.cell}-seed-{recipe.seed}.py"
+
+
+def _answer(body: bytes, store: ModelStore) -> Response:
+    try:
+        asked = ScriptRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise Refused.of(error) from None
+    recipe = asked.recipe
+    if recipe.framework != "torch":
+        detail = f"recipe.framework: a script is a PyTorch program, so it must be torch, not {recipe.framework}"
+        raise Refused("conflict", "recipe.framework", detail)
+    weights = store.weights_of(recipe)
+    try:
+        text = script(recipe, asked.changes, weights)
+    except ValueError as error:
+        raise Refused("conflict", "changes", f"changes: {error}") from None
+    headers = {"Content-Disposition": f'attachment; filename="{file_name(recipe)}"'}
+    return Response(text, 200, headers, "text/x-python")
