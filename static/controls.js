@@ -90,7 +90,7 @@ export class Controls {
       if (state.complaint) this.#asked = state.current;
       const named = state.complaint ? this.#named(state.complaint.field) : [];
       for (const [name, field] of this.#fields) {
-        field.complain(named[0] === name ? state.complaint.detail : "");
+        field.complain(named[0] === name ? this.#words.refusal(state.complaint) : "");
       }
     }
   }

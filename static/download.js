@@ -61,8 +61,8 @@ export class Download {
       const url = new URL("onnx", document.baseURI);
       const answer = await fetch(url, { method: "POST", headers, body, signal });
       if (!answer.ok) {
-        const { detail } = await answer.json();
-        return { sentence: () => detail, failed: true };
+        const problem = await answer.json();
+        return { sentence: () => this.#words.refusal(problem), failed: true };
       }
       const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1] ?? "unrolled.onnx";
       save(await answer.blob(), name);
@@ -78,7 +78,7 @@ function tooLate() {
 }
 
 /** @param {Blob} blob @param {string} name */
-function save(blob, name) {
+export function save(blob, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

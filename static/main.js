@@ -1,7 +1,9 @@
+import { AddressBar } from "./address.js";
 import { BesideCharts, plotlyLoaded } from "./charts.js";
 import { Circle } from "./circle.js";
 import { Controls } from "./controls.js";
 import { Download } from "./download.js";
+import { Hiding } from "./hiding.js";
 import { Lanes } from "./lanes.js";
 import { Live } from "./live.js";
 import { Loss } from "./loss.js";
@@ -29,7 +31,9 @@ const address = (path) => new URL(path, document.baseURI);
 const socketAddress = (path) => address(path).href.replace(/^http/, "ws");
 
 const store = new Store();
-const live = new Live(socketAddress("ws/train"), store, {});
+const hiding = new Hiding(() => requestAnimationFrame(laidOut));
+const bar = new AddressBar(store, hiding);
+const live = new Live(socketAddress("ws/train"), store, ...bar.run);
 live.views("lanes", ["hidden", "gradient"]); // until it is known which of them is in sight
 live.connect();
 
@@ -43,6 +47,7 @@ const presets = new Presets(at("presets"), at("preset-caption"), words, (recipe)
   transport.start({ ...recipe, seed: store.state.current?.seed ?? 1 }),
 );
 const status = new Status(words, {
+  default: () => bar.startDefault(),
   play: () => transport.play(),
   rewind: () => live.rewind({ learning_rate: halved(store.state.current.learning_rate) }),
   retry: () => live.retry(),
@@ -52,10 +57,22 @@ const status = new Status(words, {
 const printed = new Printed(words);
 const download = new Download(words, live, () => store.redraw());
 const predict = new Predict(words, () => store.redraw());
+/** @type {import("./share.js").Share|null} */
+let share = null;
+/** Begins the tour at a station, from 1; until its file is there, the station waits. */
+let stationAsked = 0;
+let goOnTour = (station) => void (stationAsked = station);
+/** @type {import("./pad.js").Pad|null} */
+let pad = null;
+/** @type {import("./slow.js").Slow|null} */
+let slow = null;
+/** @type {import("./detach.js").Detach|null} */
+let detach = null;
 /** @type {import("./graphs.js").Graphs|null} */
 let graphs = null;
 
 const jump = at("jump");
+const wavePanel = at("wave-panel");
 const lanes = new Lanes(words, (views) => live.views("lanes", views));
 const wave = new Wave(
   at("wave"),
@@ -89,6 +106,9 @@ let plotlyFailed = false;
 let palette = null;
 let restyled = true;
 let waveShown = false;
+/** The wave and the charts beside it share frames: each has its own, and in turns where there is no other. */
+let waveWaits = false;
+let waveWent = false;
 let restTimer = 0;
 
 /** @param {number} rate half of it, in two digits, as the slider has them */
@@ -98,7 +118,14 @@ function halved(rate) {
 
 /** A stage of slow motion: what wave and lanes show of the newest chunk. @param {string|null} stage */
 function showStage(stage) {
+  if (stage === "length") wave.follow();
   wave.stage = lanes.stage = stage;
+  redrawCharts();
+}
+
+/** Panels went or came back: charts take the width that there is now. */
+function laidOut() {
+  dispatchEvent(new Event("resize"));
   redrawCharts();
 }
 
@@ -110,16 +137,30 @@ function redrawCharts() {
 function drawCharts(state, drawn) {
   if (!Plotly) return plotlyFailed;
   palette ??= readPalette();
-  const moved = ["chunks", "run", "playing"].some((name) => state[name] !== drawn?.[name]);
-  const others = twin.chunksBeside(state.chunks);
-  const waveDrawn = (restyled || moved) && wave.draw(Plotly, state, palette, restyled, others);
-  if (waveDrawn) lanes.draw(wave.view, state, palette);
+  waveWaits ||= restyled || ["chunks", "run", "playing"].some((name) => state[name] !== drawn?.[name]);
+  if (wavePanel.hidden) {
+    if (restyled) beside.wait(state, true);
+    waveWaits = false;
+  }
+  if (waveWaits && !(waveWent && waveShown && !restyled && beside.isDue(state))) {
+    const others = twin.chunksBeside(state.chunks);
+    if (wave.draw(Plotly, state, palette, restyled, others)) lanes.draw(wave.view, state, palette);
+    if (waveShown) beside.wait(state, restyled);
+    waveWaits = false;
+    waveWent = true;
+  } else if (waveShown) {
+    beside.draw(Plotly, state, palette, twin.state);
+    waveWent = false;
+    if (waveWaits) {
+      store.redraw();
+      return false;
+    }
+  }
   if (!waveShown) {
     if (state.chunks.length > 0) showTheRest();
     restyled = false;
     return true;
   }
-  beside.draw(Plotly, state, palette, restyled, twin.state, waveDrawn);
   predict.draw(Plotly, palette, restyled);
   restyled = false;
   return true;
@@ -137,16 +178,22 @@ function drawWords(state, drawn) {
   transport.draw(state);
   controls.draw(state, drawn);
   presets.draw(state, controls.defaults);
-  status.draw(state, controls.has(state.complaint?.field));
+  status.draw(state, controls.has(state.complaint?.field), bar.refusal);
   printed.draw(state, drawn);
   download.draw(state);
+  at("script").disabled = state.recipe === null;
+  share?.draw();
+  slow?.draw(state);
+  detach?.draw(state);
+  pad?.draw((palette ??= readPalette()));
   graphs?.draw(Plotly, Plotly && (palette ??= readPalette()));
 }
 
 store.draws((state, drawn) => {
+  bar.draw(state, controls.defaults);
   if (words.ready) drawWords(state, drawn);
   twin.draw(state);
-  at("wave-empty").hidden = state.chunks.length > 0 && Plotly !== null;
+  at("wave-empty").hidden = bar.refusal !== null || (state.chunks.length > 0 && Plotly !== null);
   if (!drawCharts(state, drawn)) return;
   live.seen(twin.together(state.update));
   document.body.dataset.update = String(state.update);
@@ -161,9 +208,20 @@ plotlyLoaded()
   })
   .finally(redrawCharts);
 
-themed(at("theme"), () => {
-  palette = null;
-  redrawCharts();
+const theme = themed(
+  at("theme"),
+  () => {
+    palette = null;
+    redrawCharts();
+  },
+  bar.theme,
+);
+bar.serve({ live, twin, theme, language: () => speak(preferredLanguage()), tour: (station) => goOnTour(station) });
+
+at("link").addEventListener("click", async () => {
+  const { Share } = await import("./share.js");
+  share ??= new Share(words, bar, hiding);
+  share.open();
 });
 
 async function speak(language) {
@@ -179,6 +237,7 @@ async function speak(language) {
 for (const button of document.querySelectorAll("[data-language]")) {
   button.addEventListener("click", () => {
     rememberLanguage(button.dataset.language);
+    bar.language = button.dataset.language;
     speak(button.dataset.language);
   });
 }
@@ -203,18 +262,51 @@ function persist(task) {
 persist(() => speak(preferredLanguage()));
 persist(buildControls);
 
-/** The graph lab stands far below the wave: its files and its measurements are fetched when it comes near. */
-const near = new IntersectionObserver(
-  async ([{ isIntersecting }]) => {
-    if (!isIntersecting) return;
-    near.disconnect();
-    const { Graphs } = await import("./graphs.js");
-    graphs = new Graphs(words, socketAddress("ws/graphs"), () => store.redraw());
-    store.redraw();
-  },
-  { rootMargin: "200px" },
-);
-near.observe(at("graphs"));
+/** What stands far below the wave: its files are fetched when it comes near. @param {() => Promise<void>} load */
+function whenNear(element, load) {
+  const near = new IntersectionObserver(
+    async ([{ isIntersecting }]) => {
+      if (!isIntersecting) return;
+      near.disconnect();
+      await load();
+      store.redraw();
+    },
+    { rootMargin: "200px" },
+  );
+  near.observe(element);
+}
+
+whenNear(at("pad"), async () => {
+  const { Pad } = await import("./pad.js");
+  pad = new Pad(words, socketAddress("ws/predict"));
+});
+whenNear(at("detach"), async () => {
+  const { Detach } = await import("./detach.js");
+  detach = new Detach(store, words);
+});
+whenNear(at("graphs"), async () => {
+  const { Graphs } = await import("./graphs.js");
+  graphs = new Graphs(words, socketAddress("ws/graphs"), () => store.redraw());
+});
+
+/** Slow motion begins with a key too, wherever one is on the page: its file comes when all that is seen at first is there. */
+addEventListener("load", async () => {
+  const { Slow } = await import("./slow.js");
+  slow = new Slow(store, live, words, showStage);
+  store.redraw();
+});
+
+/** What explains the page: ⓘ, help, tables, the spoken summary and the tour. */
+addEventListener("load", async () => {
+  const { aid } = await import("./aids.js");
+  goOnTour = aid({ store, live, words }).tour;
+  if (stationAsked) goOnTour(stationAsked);
+});
+
+at("script").addEventListener("click", async () => {
+  const { openScript } = await import("./script.js");
+  openScript(words, store.state);
+});
 
 addEventListener("online", () => live.retry());
 document.addEventListener("visibilitychange", () => document.hidden || live.retry());

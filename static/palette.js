@@ -25,15 +25,31 @@ export function readPalette() {
 }
 
 /**
- * Light, dark, or what the system says until the reader chose.
+ * Light, dark, or what the system says until the reader chose. What a link asks for comes before what was chosen in an
+ * earlier visit, and is not kept.
  * @param {HTMLButtonElement} button
  * @param {() => void} onChange
+ * @param {string|null} asked by the link
+ * @returns {{asked: string|null, set: (asked: string|null) => void}} `asked` by a link or chosen in this visit
  */
-export function themed(button, onChange) {
+export function themed(button, onChange, asked) {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
-  const chosen = localStorage.getItem(STORED);
-  if (chosen === "light" || chosen === "dark") root.dataset.theme = chosen;
+  const theme = {
+    asked,
+    set(asked) {
+      theme.asked = asked;
+      wear();
+      show();
+      onChange();
+    },
+  };
+  const wear = () => {
+    const worn = theme.asked ?? localStorage.getItem(STORED);
+    if (worn === "light" || worn === "dark") root.dataset.theme = worn;
+    else delete root.dataset.theme;
+  };
+  wear();
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
   const show = () => button.setAttribute("aria-pressed", String(isDark()));
   show();
@@ -42,9 +58,9 @@ export function themed(button, onChange) {
     onChange();
   });
   button.addEventListener("click", () => {
-    root.dataset.theme = isDark() ? "light" : "dark";
-    localStorage.setItem(STORED, root.dataset.theme);
-    show();
-    onChange();
+    const chosen = isDark() ? "light" : "dark";
+    localStorage.setItem(STORED, chosen);
+    theme.set(chosen);
   });
+  return theme;
 }

@@ -110,9 +110,10 @@ export class Predict {
     const mse = this.#answer?.mse;
     this.#at["predict-mse"].textContent =
       mse == null ? "" : this.#words.say("predict.mse", { mse: mse.toExponential(1) });
-    const warnings = this.#answer?.warnings ?? [];
+    const { warnings = [], warning_codes: codes } = this.#answer ?? {};
+    const sentences = warnings.map((detail, i) => this.#words.say(`warning.${codes[i]}`, { detail }));
     this.#at["predict-warnings"].hidden = warnings.length === 0;
-    this.#at["predict-warnings"].textContent = warnings.join("\n");
+    this.#at["predict-warnings"].textContent = sentences.join("\n");
     this.#dirty = true;
     this.#redraw();
   }
@@ -147,7 +148,7 @@ export class Predict {
       const response = await fetch(this.#url, { method: "POST", headers, body });
       const answer = await response.json();
       if (response.ok) return answer;
-      this.#complain(answer.detail);
+      this.#complain(this.#words.refusal(answer));
     } catch {
       this.#complain(this.#words.say("predict.unreachable"));
     }

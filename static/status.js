@@ -10,7 +10,7 @@ export class Status {
 
   /**
    * @param {import("./words.js").Words} words
-   * @param {Record<"play"|"rewind"|"retry"|"reload"|"dismiss", () => void>} on
+   * @param {Record<"default"|"play"|"rewind"|"retry"|"reload"|"dismiss", () => void>} on
    */
   constructor(words, on) {
     this.#words = words;
@@ -31,27 +31,33 @@ export class Status {
   /**
    * @param {import("./state.js").State} state
    * @param {boolean} atField the complaint is shown at its field already
+   * @param {import("./address.js").Reason|null} refusal why the link in the address was refused
    */
-  draw(state, atField) {
+  draw(state, atField, refusal) {
     const { status } = state.connection;
     const { dataset } = document.body;
     dataset.connection = status;
     dataset.notice = state.notice?.kind ?? "";
     const word = status === "live" ? (state.notice?.kind ?? (state.playing ? "live" : "paused")) : status;
     setText(this.#at.word, this.#words.say(`status.${word === "restarted" ? "live" : word}`));
-    this.#notice(this.#sentence(state));
-    const complaint = atField ? null : state.complaint;
+    this.#notice(this.#sentence(state, refusal));
+    const complaint = atField || refusal ? null : state.complaint;
     this.#at.toast.hidden = !complaint;
-    if (complaint) setText(this.#at.toastText, this.#words.say("page.complaint", { detail: complaint.detail }));
+    if (complaint) setText(this.#at.toastText, this.#words.say("page.complaint", { detail: this.#words.refusal(complaint) }));
   }
 
   /** @returns {{text: string, action?: string, act?: () => void}|null} */
-  #sentence({ connection, notice, opening }) {
+  #sentence({ connection, notice, opening }, refusal) {
     const { status, seconds, detail } = connection;
     if (BUSY.includes(status)) {
       const acts = { refused: null, reload: "reload" };
       const act = status in acts ? acts[status] : "retry";
       return { text: this.#words.say(`notice.${status}`, { seconds, detail }), act };
+    }
+    if (refusal) {
+      const { complaint, key, values } = refusal;
+      const why = complaint ? this.#words.refusal(complaint) : this.#words.say(key, values);
+      return { text: this.#words.say("link.refused", { why }), act: "default" };
     }
     if (opening?.slow) return { text: this.#words.say("notice.slow") };
     if (!notice) return null;

@@ -120,6 +120,7 @@ export class Transport {
   #key(event) {
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (document.querySelector("dialog:modal")) return;
     if (target.closest("input, textarea, select, [contenteditable]")) return;
     const button = target.closest("button, summary, a");
     const onButton = button && button !== this.#pointed; // one that was clicked has focus, but was not walked to

@@ -1,9 +1,10 @@
+import { LANGUAGES } from "./link.js";
+
 /**
  * The page's words in one language, from i18n/<language>.json. Markup names its words with
  * `data-say` (text) and `data-say-label` (aria-label and title).
  */
 
-export const LANGUAGES = ["en", "zh"];
 const STORED = "unrolled.language";
 
 export class Words {
@@ -37,6 +38,26 @@ export class Words {
     return key in this.#table ? this.say(key) : fallback;
   }
 
+  /**
+   * A refusal in the reader's language. What the server says is English: elsewhere it stands in brackets, behind a
+   * sentence for its code that names the field as the page does.
+   * @param {{code: string, field: string|null, detail: string}} problem
+   */
+  refusal({ code, field, detail }) {
+    const names = (field ?? "").split(", ").map((path) => this.#fieldName(path));
+    const key = `code.${code}` in this.#table ? `code.${code}` : "code.bad_request";
+    return this.say(key, { field: names.join(this.say("code.and")), detail });
+  }
+
+  /** `changes.0.learning_rate` → Learning rate. A path that has no words stands as it is. */
+  #fieldName(path) {
+    if (!path) return this.say("code.whole");
+    for (const part of path.split(".").reverse()) {
+      for (const key of [`recipe.${part}`, `code.field.${part}`]) if (key in this.#table) return this.say(key);
+    }
+    return path;
+  }
+
   /** @param {ParentNode} root */
   relabel(root) {
     for (const element of root.querySelectorAll("[data-say]")) {
@@ -51,8 +72,8 @@ export class Words {
 /** @returns {string} from the address, else what was chosen before, else what the browser prefers */
 export function preferredLanguage() {
   const asked = [
-    new URLSearchParams(location.search).get("lang"),
     new URLSearchParams(location.hash.slice(1)).get("lang"),
+    new URLSearchParams(location.search).get("lang"),
     localStorage.getItem(STORED),
     ...navigator.languages,
   ];

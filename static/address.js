@@ -1,0 +1,240 @@
+import { DEFAULT_PACE, isLink, readLink, writeLink } from "./link.js";
+import { throttled } from "./throttle.js";
+import { choices } from "./twin.js";
+
+/**
+ * The page's address: what a link in it asks for is opened, and it is kept a link to what the page shows. A link that
+ * is refused stays in it, beside a sentence that says why, until the visitor has chosen what to see instead.
+ */
+
+const WRITE_EVERY = 500; // ms: browsers stop those who write much oftener
+
+/**
+ * @typedef {object} Page what an address may ask of it
+ * @property {import("./live.js").Live} live
+ * @property {import("./twin.js").Twin} twin
+ * @property {{asked: string|null, set: (theme: string|null) => void}} theme
+ * @property {() => void} language speaks what the address asks for
+ * @property {(station: number) => void} tour
+ */
+
+/** @typedef {import("./link.js").Wrong | {complaint: import("./state.js").Complaint}} Reason */
+
+export class AddressBar {
+  #store;
+  #hiding;
+  /** @type {Page|null} */
+  #page = null;
+  #defaults = null;
+  /** A link whose run has not been opened yet, and the run and the pace that there were before. */
+  #pending = null;
+  /** The link of what the page shows, as it was last in the address. @type {string|null} */
+  #written = location.hash;
+  #told = [];
+  #write = throttled(WRITE_EVERY, () => this.#replace());
+  /** Why the link in the address was refused; null when it was not. @type {Reason|null} */
+  refusal = null;
+  #rest = null;
+  /** @type {import("./link.js").Link} */
+  #link;
+  /** Of this visit; null while it is only the browser's own. @type {string|null} */
+  language;
+  /** Whether the link that is handed on begins the tour. @type {number|null} */
+  tour;
+
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./hiding.js").Hiding} hiding
+   */
+  constructor(store, hiding) {
+    this.#store = store;
+    this.#hiding = hiding;
+    this.#link = readLink(location.hash);
+    this.#adopt();
+    const wrong = this.#link.wrong ?? hiding.wrong(this.#link.hidden, false);
+    if (wrong) {
+      this.#rests(wrong);
+    } else {
+      this.#pending = { link: this.#link, run: 0, pace: DEFAULT_PACE };
+      hiding.set(this.#link.hidden);
+      if (this.#link.pace !== null) store.dispatch({ type: "pace", pace: this.#link.pace });
+    }
+    addEventListener("hashchange", () => this.#pasted());
+  }
+
+  /** The run to begin with. @returns {[Record<string, any>, Record<string, any>[]]} its recipe and its changes */
+  get run() {
+    return this.refusal ? [{}, []] : [this.#link.recipe, this.#link.changes];
+  }
+
+  /** The theme to begin with. */
+  get theme() {
+    return this.#link.theme;
+  }
+
+  /** @param {Page} page */
+  serve(page) {
+    this.#page = page;
+  }
+
+  /** @returns {string} the whole address of what the page shows */
+  get url() {
+    const { origin, pathname, search } = location;
+    return origin + pathname + search + (this.#fragment() ?? "");
+  }
+
+  /** In place of a link that was refused, or of anything else. */
+  startDefault() {
+    this.#pending = null;
+    this.#chose();
+    this.#hiding.set([]);
+    this.#page.twin.choose("");
+    this.#setPace(DEFAULT_PACE);
+    this.#store.dispatch({ type: "play" });
+    this.#page.live.start({}, []);
+  }
+
+  /** @param {import("./state.js").State} state @param {Record<string, any>|null} defaults of the recipe, once they are known */
+  draw(state, defaults) {
+    if (defaults && !this.#defaults) {
+      this.#defaults = defaults;
+      const wrong = this.refusal ? null : this.#hiding.wrong(this.#hiding.names, true);
+      if (wrong) this.#refuse(wrong);
+    }
+    if (this.#pending) this.#await(state);
+    if (this.refusal && this.#hasChosen(state)) this.#chose();
+    if (this.refusal || this.#pending || !this.#page) return;
+    const tells = [state.recipe, state.changes, state.pace, this.#defaults, this.#hiding.names];
+    tells.push(this.#page.twin.id, this.#page.theme.asked, this.language, this.tour);
+    if (tells.every((each, i) => each === this.#told[i])) return;
+    this.#told = tells;
+    this.#write();
+  }
+
+  #await(state) {
+    const { link, run } = this.#pending;
+    if (state.run > run) {
+      this.#pending = null;
+      const offered = choices(state.recipe).map(({ id }) => id);
+      if (link.twin && !offered.includes(link.twin)) this.#refuse(unknownTwin(link.twin, offered));
+      else this.#show(link);
+    } else if (state.complaint && !state.opening) {
+      this.#refuse({ complaint: state.complaint });
+    }
+  }
+
+  /** What a link asks for beside its run, once that is there. */
+  #show(link) {
+    const { twin, theme, language, tour } = this.#page;
+    this.#hiding.set(link.hidden);
+    if (link.twin) twin.id = link.twin;
+    else twin.choose("");
+    if (link !== this.#link) {
+      this.#link = link;
+      this.#adopt();
+      theme.set(link.theme);
+      language();
+    }
+    if (link.tour) tour(link.tour);
+  }
+
+  #adopt() {
+    this.language = this.#link.language;
+    this.tour = this.#link.tour;
+  }
+
+  /** Someone wrote another address in this tab. */
+  #pasted() {
+    const { hash } = location;
+    if (hash === this.#written) {
+      if (this.refusal) this.#chose();
+      return;
+    }
+    if (hash && !isLink(hash)) {
+      this.#told = []; // a place on the page: it is shown, and the link comes back
+      this.#store.redraw();
+      return;
+    }
+    const link = readLink(hash);
+    const wrong = link.wrong ?? this.#hiding.wrong(link.hidden, this.#defaults !== null);
+    const { run, pace } = this.#store.state;
+    this.refusal = null;
+    this.#pending = { link, run, pace };
+    if (wrong) {
+      this.#refuse(wrong);
+      return;
+    }
+    this.#store.dispatch({ type: "dismissed" });
+    this.#store.dispatch({ type: "pace", pace: link.pace ?? DEFAULT_PACE });
+    this.#store.dispatch({ type: "play" });
+    this.#page.live.start(link.recipe, link.changes);
+  }
+
+  /** Where a run is in motion already it stays; otherwise the default run rests behind the sentence. */
+  #refuse(reason) {
+    const before = this.#pending;
+    this.#pending = null;
+    this.#store.dispatch({ type: "dismissed" });
+    if (before && before.run > 0) {
+      this.refusal = reason;
+      this.#rest = { run: before.run, fragment: this.#chosen() };
+      this.#setPace(before.pace);
+      return;
+    }
+    this.#hiding.set([]);
+    this.#setPace(DEFAULT_PACE);
+    this.#rests(reason);
+    this.#page.live.start({}, []);
+  }
+
+  #rests(reason) {
+    this.refusal = reason;
+    this.#rest = this.#written = null;
+    this.#store.dispatch({ type: "pause" });
+  }
+
+  #hasChosen(state) {
+    if (!this.#defaults || !state.recipe || state.opening) return false;
+    if (this.#rest) return state.run !== this.#rest.run || this.#chosen() !== this.#rest.fragment;
+    return state.playing || state.update > 0 || this.#chosen() !== "";
+  }
+
+  /** What is to be seen; language and theme are only how: who switches them may still be reading the sentence. */
+  #chosen() {
+    const view = { defaults: this.#defaults ?? {}, hidden: this.#hiding.names, twin: this.#page.twin.id };
+    return writeLink(this.#store.state, view);
+  }
+
+  #chose() {
+    this.refusal = this.#rest = null;
+    this.tour = null;
+    this.#told = [];
+    this.#store.redraw();
+  }
+
+  #setPace(pace) {
+    this.#store.dispatch({ type: "pace", pace });
+    this.#page.live.send({ type: "pace", pace });
+  }
+
+  /** @returns {string|null} null while it cannot be told yet */
+  #fragment() {
+    const { state } = this.#store;
+    if (!this.#defaults || !state.recipe || !this.#page) return null;
+    const { twin, theme } = this.#page;
+    const view = { language: this.language, theme: theme.asked, tour: this.tour, twin: twin.id };
+    return writeLink(state, { defaults: this.#defaults, hidden: this.#hiding.names, ...view });
+  }
+
+  #replace() {
+    const fragment = this.refusal || this.#pending ? null : this.#fragment();
+    if (fragment === null) return;
+    this.#written = fragment;
+    if (fragment === location.hash) return;
+    history.replaceState(history.state, "", location.pathname + location.search + fragment);
+  }
+}
+
+function unknownTwin(text, offered) {
+  return { key: "link.wrong.word", values: { name: "twin", text: text.slice(0, 60), words: offered.join(", ") } };
+}
