@@ -77,12 +77,12 @@ export class Pad {
     }
     pen.addEventListener("input", () => {
       auto.checked = false;
-      this.#pen.pull(Number(pen.value), "keys");
+      this.#pen.glide(Number(pen.value));
       this.#use();
     });
     auto.addEventListener("change", () => {
       if (auto.checked) this.#pen.drawSine();
-      else this.#pen.pull(this.#pen.at, "hand");
+      else this.#pen.hold(this.#pen.at, performance.now());
       this.#moved = -Infinity;
       if (auto.checked) this.#run();
     });
@@ -98,7 +98,11 @@ export class Pad {
   }
 
   #hold(event) {
-    this.#pen.pull(valueAt(this.#lines.height, event.offsetY), "hand");
+    const shift = event.offsetY - event.clientY;
+    const seen = event.getCoalescedEvents?.() ?? []; // what a slow frame would leave out
+    for (const { clientY, timeStamp } of seen.length > 0 ? seen : [event]) {
+      this.#pen.hold(valueAt(this.#lines.height, clientY + shift), timeStamp);
+    }
     this.#use();
   }
 

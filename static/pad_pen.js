@@ -11,33 +11,45 @@ const MOST_LATE = 12; // samples that are made up for after a busy moment; what 
 /** Radians from sample to sample of the sine that draws itself: about 0.8 swings a second. */
 const STEP = Math.PI / 16;
 
-/**
- * Time constants, in ms, of the two springs in a row that pull the pen to where it should be. A pointer moves by whole
- * pixels, now and then; a key moves by steps; neither is how a hand moves a pen.
- */
-const PULL = { hand: 35, keys: 90 };
+/** How far behind a hand the pen is, in ms: then the hand has been seen before and after. */
+const BEHIND = 20;
+
+/** Time constant, in ms, of each of the two springs in a row that pull the pen after the keys: a key moves by steps. */
+const PULL = 60;
 
 export class Pen {
-  /** Where it is; a full swing goes from −1 to 1. */
+  /**
+   * Where it is, from −1 to 1, where it stops: a hand that swings further draws a sine of height 1 with flat tops, which
+   * the network still takes for one; a sine of less than 1 it does not know (docs/decisions.md).
+   */
   at = 0;
   /** @type {"hand"|"keys"|"sine"} */
   by = "hand";
+  /** Where the hand was seen, as far as it is still needed. @type {{time: number, value: number}[]} */
+  #path = [];
   #aim = 0;
   #pulled = 0;
   #phase = 0;
   #time = NaN;
   #next = NaN;
 
-  /** A hand or the keys want it here. @param {number} value @param {"hand"|"keys"} by */
-  pull(value, by) {
-    this.by = by;
-    this.#aim = value;
+  /** A hand holds it here. @param {number} value @param {number} time ms */
+  hold(value, time) {
+    if (this.by !== "hand") this.#path = [];
+    this.by = "hand";
+    this.#path.push({ time, value: within(value) });
+  }
+
+  /** It glides here. @param {number} value */
+  glide(value) {
+    this.by = "keys";
+    this.#aim = within(value);
   }
 
   /** It draws a sine, from where it is, upwards. */
   drawSine() {
     this.by = "sine";
-    this.#phase = Math.asin(Math.max(-1, Math.min(1, this.at))) - STEP;
+    this.#phase = Math.asin(this.at) - STEP;
   }
 
   /** No time passes until the next sample. */
@@ -56,41 +68,45 @@ export class Pen {
    * @returns {{x: number[], target: (number|null)[]}} target where the true answer is known
    */
   samples(now) {
-    if (Number.isNaN(this.#next) || now - this.#next > MOST_LATE * EVERY) this.#begin(now);
+    if (Number.isNaN(this.#next) || now - this.#next > MOST_LATE * EVERY) {
+      this.#next = this.#time = now;
+      this.#pulled = this.at;
+    }
     const due = { x: [], target: [] };
     for (; this.#next <= now; this.#next += EVERY) {
-      this.#move(this.#next);
       const sine = this.by === "sine";
-      if (sine) this.#phase += STEP;
-      if (sine) this.at = Math.sin(this.#phase);
-      due.x.push(rounded(this.at));
+      if (sine) this.at = Math.sin((this.#phase += STEP));
+      else this.#move(this.#next);
+      due.x.push(Math.round(this.at * 1e5) / 1e5 + 0);
       due.target.push(sine ? Math.cos(this.#phase) : null);
     }
-    this.#move(now);
+    if (this.by !== "sine") this.#move(now);
     return due;
   }
 
-  #begin(now) {
-    this.#next = now;
-    this.#time = now;
-    this.#pulled = this.at;
-    if (this.by === "hand") this.#pulled = this.at = this.#aim; // it was put down there
-  }
-
-  /** The springs pull until this time. @param {number} until ms */
-  #move(until) {
-    const passed = until - this.#time;
-    this.#time = until;
-    if (this.by === "sine") {
-      this.#pulled = this.#aim = this.at;
+  #move(time) {
+    if (this.by === "hand") {
+      this.at = this.#held(time - BEHIND);
       return;
     }
-    const share = 1 - Math.exp(-passed / PULL[this.by]);
+    const share = 1 - Math.exp((this.#time - time) / PULL);
+    this.#time = time;
     this.#pulled += share * (this.#aim - this.#pulled);
     this.at += share * (this.#pulled - this.at);
   }
+
+  /** Where the hand was: straight from where it was seen before to where it was seen next. */
+  #held(time) {
+    const path = this.#path;
+    while (path.length > 1 && path[1].time <= time) path.shift();
+    const [before, after] = path;
+    if (!before) return this.at;
+    if (!after || time <= before.time) return before.value;
+    return before.value + ((time - before.time) / (after.time - before.time)) * (after.value - before.value);
+  }
 }
 
-function rounded(value) {
-  return Math.round(value * 1e5) / 1e5 + 0;
+/** The pen stops at the lines. */
+function within(value) {
+  return Math.min(1, Math.max(-1, value));
 }

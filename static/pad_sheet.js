@@ -3,7 +3,7 @@
 /** @typedef {import("./palette.js").Palette} Palette @typedef {import("./pad_state.js").PadState} PadState */
 
 const STEP = 3.5; // px from sample to sample
-const EDGE = 20; // px above 1 and below −1
+const EDGE = 36; // px above 1 and below −1: room for a hand to go a little further
 const PEN = 28; // px from the pen to the right end
 const TAIL = 96; // samples that the circle shows
 const FADES = 6; // how many steps it fades in
