@@ -96,7 +96,7 @@ class _Script:
             "import torch",
             "from torch import nn",
             "",
-            "# one thread and PyTorch's own kernels, so that every sum is rounded as it was there",
+            "# one thread and PyTorch's own kernels, so that every sum is rounded as it is in Unrolled",
             "torch.set_num_threads(1)",
             "torch.backends.mkldnn.set_flags(False)",
         ]

@@ -109,6 +109,7 @@ let waveShown = false;
 /** The wave and the charts beside it share frames: each has its own, and in turns where there is no other. */
 let waveWaits = false;
 let waveWent = false;
+let twinDrawn = null;
 let restTimer = 0;
 
 /** @param {number} rate half of it, in two digits, as the slider has them */
@@ -137,7 +138,9 @@ function redrawCharts() {
 function drawCharts(state, drawn) {
   if (!Plotly) return plotlyFailed;
   palette ??= readPalette();
+  const twinChunks = twin.state?.chunks ?? null;
   waveWaits ||= restyled || ["chunks", "run", "playing"].some((name) => state[name] !== drawn?.[name]);
+  waveWaits ||= twinChunks !== twinDrawn;
   if (wavePanel.hidden) {
     if (restyled) beside.wait(state, true);
     waveWaits = false;
@@ -148,6 +151,7 @@ function drawCharts(state, drawn) {
     if (waveShown) beside.wait(state, restyled);
     waveWaits = false;
     waveWent = true;
+    twinDrawn = twinChunks;
   } else if (waveShown) {
     beside.draw(Plotly, state, palette, twin.state);
     waveWent = false;

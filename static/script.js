@@ -1,0 +1,100 @@
+import { save } from "./download.js";
+import { made, openSheet } from "./sheet.js";
+
+/** The run as a PyTorch script: the server writes it from recipe and live changes, a dialog shows it to be taken away. */
+
+const PATIENCE = 15_000; // ms
+const COPIED = 2000; // ms
+
+/** @typedef {{text: string, name: string}} Source a script and its file's name */
+
+/**
+ * @param {import("./words.js").Words} words
+ * @param {import("./state.js").State} state of the run
+ */
+export async function openScript(words, state) {
+  const changes = merged(state.changes);
+  const about = made("p", words.say(changes.length > 0 ? "script.about.changes" : "script.about", { count: changes.length }));
+  const text = made("pre");
+  text.tabIndex = 0;
+  text.lang = "en";
+  text.dataset.testid = "script-text";
+  text.setAttribute("aria-label", words.say("script.title"));
+  text.setAttribute("aria-busy", "true");
+  const says = made("p", words.say("script.busy"));
+  says.className = "caption";
+  says.dataset.testid = "script-says";
+  says.setAttribute("role", "status");
+  const copy = button("script-copy", "primary", words.say("script.copy"));
+  const download = button("script-download", "ghost", words.say("script.download"));
+  const row = made("div", copy, download, says);
+  row.className = "row";
+  const dialog = openSheet(words, words.say("script.title"), [about, text, row]);
+  dialog.classList.add("script-sheet");
+  dialog.dataset.testid = "script-dialog";
+
+  /** @type {Source} */
+  let source;
+  try {
+    source = await written({ recipe: state.recipe, changes });
+  } catch (trouble) {
+    says.textContent = trouble.problem ? words.refusal(trouble.problem) : words.say("predict.unreachable");
+    says.classList.add("error");
+    return;
+  } finally {
+    text.removeAttribute("aria-busy");
+  }
+  text.textContent = source.text;
+  says.textContent = words.say("script.run", { name: source.name });
+  for (const one of [copy, download]) one.disabled = false;
+  copy.addEventListener("click", async () => {
+    await copied(text);
+    copy.textContent = words.say("script.copied");
+    setTimeout(() => (copy.textContent = words.say("script.copy")), COPIED);
+  });
+  download.addEventListener("click", () => save(new Blob([source.text], { type: "text/x-python" }), source.name));
+}
+
+/** @param {object} run recipe and changes @returns {Promise<Source>} @throws {Error} with the server's `problem`, if it has one */
+async function written(run) {
+  const answer = await fetch(new URL("script", document.baseURI), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(run),
+    signal: AbortSignal.timeout(PATIENCE),
+  });
+  if (!answer.ok) throw Object.assign(new Error("refused"), { problem: await answer.json() });
+  const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1] ?? "unrolled.py";
+  return { text: await answer.text(), name };
+}
+
+/**
+ * A slider that is drawn while the run rests gives many changes after one update: the server keeps them as one.
+ * @param {Record<string, any>[]} changes @returns {Record<string, any>[]}
+ */
+function merged(changes) {
+  const byUpdate = new Map();
+  for (const change of changes) {
+    byUpdate.set(change.after_update, { ...byUpdate.get(change.after_update), ...change });
+  }
+  return [...byUpdate.values()];
+}
+
+/** @param {HTMLElement} element its text goes to the clipboard */
+async function copied(element) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(element.textContent);
+  } else {
+    getSelection().selectAllChildren(element); // no clipboard without https: the older way
+    document.execCommand("copy");
+  }
+}
+
+function button(testid, className, text) {
+  const element = made("button", text);
+  element.type = "button";
+  element.className = className;
+  element.dataset.testid = testid;
+  element.disabled = true;
+  return element;
+}
