@@ -1,0 +1,325 @@
+import { lastOf } from "./columns.js";
+import { short } from "./words.js";
+
+/**
+ * Slow motion: one update in six stages, each with the lines of the tutorial that do it and this chunk's own numbers.
+ * The stage stands on <body>, where the style sheet dims whatever has no part in it.
+ */
+
+export const STAGES = ["length", "forward", "loss", "backward", "optimizer", "detach"];
+const VIEWS = ["hidden", "gradient", "graph"];
+const EACH = 1300; // ms that a stage lasts by itself
+
+/** Where letters are letters, where an arrow moves something, and where space does. */
+const TYPED = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]";
+const MOVED = `input:not([type=checkbox]), ${TYPED}`;
+const PRESSED = `input, ${TYPED}`;
+
+/** What is brought into sight at each stage. */
+const PARTS = {
+  length: "#wave-panel .stage",
+  forward: "#lane-state",
+  loss: "#wave-panel .stage",
+  backward: "#lane-gradient",
+  optimizer: "#odometer",
+  detach: "#lane-gradient",
+};
+
+/**
+ * The tutorial's lines with a chunk's own shapes and numbers; none where no chunk is looked at.
+ * @param {Record<string, any>|null} recipe
+ * @param {import("./state.js").Chunk|null} chunk
+ * @returns {{stage: string, code: string, comment: string}[]}
+ */
+export function linesOf(recipe, chunk) {
+  const { shortest = 1, longest = 3, samples = 10, cell = "rnn", hidden_size: units = 32 } = recipe ?? {};
+  const streams = chunk?.streamIds.length ?? 1;
+  const shape = (...sizes) => `(${sizes.join(", ")})`;
+  const rows = streams > 1 ? "x_np[:, :, np.newaxis]" : "x_np[np.newaxis, :, np.newaxis]";
+  const own = (comment) => (chunk ? comment(chunk) : "");
+  const spent = ({ milliseconds }, part) => `${figure(milliseconds[part])} ms`;
+  const state = cell === "lstm" ? "h, c: each" : "h_state.shape";
+  const lines = [
+    ["length", `dynamic_steps = np.random.randint(${shortest}, ${longest + 1})`, ({ length }) => `${length / samples}`],
+    ["length", `steps = np.linspace(start, end, ${samples} * dynamic_steps)`, ({ length }) => `len(steps) ${length}`],
+    ["length", `x = torch.from_numpy(${rows})`, ({ length }) => `x.shape ${shape(streams, length, 1)}`],
+    ["length", `y = torch.from_numpy(${rows.replace("x", "y")})`, ({ length }) => `y.shape ${shape(streams, length, 1)}`],
+    ["forward", "prediction, h_state = rnn(x, h_state)", ({ length }) => `prediction.shape ${shape(streams, length, 1)}`],
+    ["forward", "", () => `${state} ${shape(1, streams, units)}`],
+    ["loss", "loss = loss_func(prediction, y)", ({ loss }) => short(loss)],
+    ["backward", "optimizer.zero_grad()", () => ""],
+    ["backward", "loss.backward()", (it) => `${it.nodes ?? "–"} nodes, ${spent(it, "backward")}`],
+    ["optimizer", "optimizer.step()", (it) => `lr ${recipe?.learning_rate}, ${spent(it, "optimizer")}`],
+    ["detach", "# !! next step is important !!", () => ""],
+    [
+      "detach",
+      cell === "lstm" ? "h_state = tuple(part.detach() for part in h_state)" : "h_state = h_state.detach()",
+      () => "",
+    ],
+  ];
+  return lines.map(([stage, code, comment]) => ({ stage, code, comment: own(comment) })).filter(hasText);
+}
+
+function hasText({ code, comment }) {
+  return code || comment;
+}
+
+function figure(milliseconds) {
+  if (milliseconds === undefined) return "–";
+  return milliseconds < 10 ? String(Number(milliseconds.toPrecision(2))) : milliseconds.toFixed(0);
+}
+
+export class Slow {
+  #store;
+  #live;
+  #words;
+  #onStage;
+  #at;
+  #stages;
+  /** @type {{from: number, run: number, played: boolean, index: number, byItself: boolean}|null} */
+  #motion = null;
+  #timer = 0;
+  #drawn = "";
+  #still = matchMedia("(prefers-reduced-motion: reduce)");
+
+  /**
+   * @param {import("./store.js").Store} store
+   * @param {import("./live.js").Live} live
+   * @param {import("./words.js").Words} words
+   * @param {(stage: string|null) => void} onStage
+   */
+  constructor(store, live, words, onStage) {
+    this.#store = store;
+    this.#live = live;
+    this.#words = words;
+    this.#onStage = onStage;
+    const ids = ["start", "back", "hold", "on", "leave", "stages", "says", "code", "place", "panel"];
+    this.#at = Object.fromEntries(ids.map((id) => [id, document.getElementById(`slow-${id}`)]));
+    const { start, back, hold, on, leave, stages } = this.#at;
+    start.addEventListener("click", () => this.start());
+    back.addEventListener("click", () => this.#go(-1));
+    on.addEventListener("click", () => this.#go(1));
+    hold.addEventListener("click", () => this.#hold());
+    leave.addEventListener("click", () => this.leave());
+    this.#stages = STAGES.map((stage, index) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.stage = stage;
+      button.addEventListener("click", () => this.#show(index, false));
+      const item = document.createElement("li");
+      item.append(button);
+      stages.append(item);
+      return button;
+    });
+    document.addEventListener("keydown", (event) => this.#key(event), true);
+  }
+
+  /** Makes one update and walks through it; from within slow motion, the next one. */
+  start() {
+    const { state } = this.#store;
+    if (!this.#may(state)) return;
+    const played = this.#motion?.played ?? state.playing;
+    this.#live.views("slow", VIEWS);
+    if (state.playing) {
+      this.#store.dispatch({ type: "pause" });
+      this.#live.send({ type: "pause" });
+    }
+    this.#live.send({ type: "step" });
+    if (!this.#motion) this.#raise();
+    const pressed = document.activeElement === this.#at.start;
+    this.#motion = { from: state.update, run: state.run, played, index: -1, byItself: true };
+    this.#draw(this.#store.state);
+    if (pressed) this.#at.hold.focus(); // which stands where it stood
+    this.#store.redraw();
+  }
+
+  /** Back to how it was: playing, if it was. */
+  leave({ resume = true } = {}) {
+    if (!this.#motion) return;
+    const { played } = this.#motion;
+    const { panel, place, start } = this.#at;
+    const held = panel.contains(document.activeElement);
+    clearTimeout(this.#timer);
+    this.#motion = null;
+    panel.classList.remove("raised");
+    place.style.minHeight = "";
+    document.documentElement.style.scrollPaddingBottom = "";
+    delete document.body.dataset.stage;
+    this.#live.views("slow", []);
+    this.#onStage(null);
+    if (resume && played) {
+      this.#store.dispatch({ type: "play" });
+      this.#live.send({ type: "play" });
+    }
+    this.#draw(this.#store.state);
+    if (held) start.focus();
+    this.#store.redraw();
+  }
+
+  /** @param {import("./state.js").State} state */
+  draw(state) {
+    if (this.#motion && (state.playing || state.run !== this.#motion.run)) this.leave({ resume: false });
+    if (this.#motion?.index === -1 && state.update > this.#motion.from) this.#show(0, this.#motion.byItself);
+    else this.#draw(state);
+  }
+
+  /** The panel stands above everything, at the lower edge, with its place on the page kept free. */
+  #raise() {
+    const { panel, place } = this.#at;
+    place.style.minHeight = `${place.offsetHeight}px`;
+    panel.style.setProperty("--below", `${this.#below()}px`);
+    panel.classList.add("raised");
+  }
+
+  /** The height of a transport that is fixed to the lower edge, as on a phone. */
+  #below() {
+    const transport = document.getElementById("transport");
+    return getComputedStyle(transport).position === "fixed" ? transport.offsetHeight : 0;
+  }
+
+  #may({ current, connection, opening, notice }) {
+    return (
+      current?.framework === "torch" && connection.status === "live" && !opening && notice?.kind !== "diverged"
+    );
+  }
+
+  #go(by) {
+    if (!this.#motion || this.#motion.index < 0) return;
+    this.#show(Math.min(STAGES.length - 1, Math.max(0, this.#motion.index + by)), false);
+  }
+
+  #hold() {
+    const { index, byItself } = this.#motion;
+    if (index < 0) return;
+    if (index === STAGES.length - 1) this.start();
+    else this.#show(index, !byItself);
+  }
+
+  #show(index, byItself) {
+    if (!this.#motion) return;
+    clearTimeout(this.#timer);
+    const moved = index !== this.#motion.index;
+    Object.assign(this.#motion, { index, byItself: byItself && index < STAGES.length - 1 });
+    if (this.#motion.byItself) this.#timer = setTimeout(() => this.#show(index + 1, true), EACH);
+    if (moved) {
+      document.body.dataset.stage = STAGES[index];
+      this.#onStage(STAGES[index]);
+    }
+    this.#draw(this.#store.state);
+    if (moved) this.#bringIntoSight(STAGES[index]);
+  }
+
+  #bringIntoSight(stage) {
+    const { panel } = this.#at;
+    document.documentElement.style.scrollPaddingBottom = `${panel.offsetHeight + this.#below() + 16}px`;
+    const part = document.querySelector(PARTS[stage]);
+    part?.scrollIntoView({ block: "nearest", behavior: this.#still.matches ? "auto" : "smooth" });
+  }
+
+  #draw(state) {
+    const { current, network } = state;
+    const chunk = this.#motion && this.#motion.index >= 0 ? lastOf(state.chunks) : null;
+    const may = this.#may(state);
+    const { index = -2, byItself = false } = this.#motion ?? {};
+    const seen = [index, byItself, may, chunk?.update, current?.framework, this.#words.language, network?.parameters];
+    const recipe = [current?.learning_rate, current?.cell, current?.hidden_size, current?.samples];
+    const key = JSON.stringify([seen, recipe, current?.shortest, current?.longest]);
+    if (key === this.#drawn) return;
+    this.#drawn = key;
+    this.#buttons(index, byItself, may);
+    this.#write(this.#sentence(state, chunk, index));
+    this.#code(linesOf(current, chunk), STAGES[index]);
+  }
+
+  #buttons(index, byItself, may) {
+    const { start, back, hold, on, leave } = this.#at;
+    const say = (key) => this.#words.say(`slow.${key}`);
+    const raised = index > -2;
+    const ends = index === STAGES.length - 1;
+    start.hidden = raised;
+    start.disabled = !may;
+    for (const button of [back, hold, on, leave]) button.hidden = !raised;
+    // never `disabled`: that takes the focus away from whoever walks by keyboard
+    back.setAttribute("aria-disabled", String(index < 1));
+    on.setAttribute("aria-disabled", String(index < 0 || ends));
+    hold.setAttribute("aria-disabled", String(index < 0 || (ends && !may)));
+    hold.querySelector("span").textContent = say(ends ? "next" : byItself ? "hold" : "play");
+    this.#stages.forEach((button, at) => {
+      button.textContent = say(`stage.${STAGES[at]}`);
+      button.disabled = index < 0;
+      button.classList.toggle("passed", at < index);
+      if (at === index) button.setAttribute("aria-current", "step");
+      else button.removeAttribute("aria-current");
+    });
+  }
+
+  #sentence({ current, network }, chunk, index) {
+    const say = (key, values) => this.#words.say(`slow.${key}`, values);
+    if (current?.framework === "tensorflow") return say("tensorflow");
+    if (index === -2) return say("about");
+    if (!chunk) return say("waiting");
+    const { length, milliseconds } = chunk;
+    const values = {
+      length,
+      update: chunk.update,
+      half: length / current.samples,
+      loss: short(chunk.loss),
+      nodes: chunk.nodes ?? "–",
+      rate: current.learning_rate,
+      rule: current.optimizer === "adam" ? "Adam" : "SGD",
+      weights: network?.parameters ?? "–",
+      units: current.hidden_size,
+      backward: figure(milliseconds.backward),
+      optimizer: figure(milliseconds.optimizer),
+    };
+    const stage = STAGES[index];
+    const otherwise = {
+      length: current.shortest === current.longest && "fixed",
+      forward: !chunk.carried && "zeros",
+      backward: !current.train && "not",
+      optimizer: !current.train && "not",
+      detach: !current.carry_state && "not",
+    }[stage];
+    return say(otherwise ? `says.${stage}.${otherwise}` : `says.${stage}`, values);
+  }
+
+  #write(sentence) {
+    if (this.#at.says.textContent !== sentence) this.#at.says.textContent = sentence;
+  }
+
+  #code(lines, active) {
+    const rows = lines.map(({ stage, code, comment }) => {
+      const row = document.createElement("span");
+      row.className = "line";
+      row.append(code);
+      if (comment) {
+        const aside = document.createElement("i");
+        aside.textContent = `${code ? "  " : ""}# ${comment}`;
+        row.append(aside);
+      }
+      if (stage === active) row.setAttribute("aria-current", "step");
+      return row;
+    });
+    this.#at.code.replaceChildren(...rows.flatMap((row) => [row, "\n"]).slice(0, -1));
+  }
+
+  #key(event) {
+    const { target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const elsewhere = { ArrowLeft: MOVED, ArrowRight: MOVED, " ": PRESSED }[key] ?? TYPED;
+    if (target.closest?.(elsewhere)) return;
+    const within = {
+      ArrowRight: () => this.#go(1),
+      ArrowLeft: () => this.#go(-1),
+      Escape: () => this.leave(),
+      " ": () => this.#hold(),
+    };
+    const act = key === "s" ? () => this.start() : this.#motion && within[key];
+    if (!act) return;
+    event.stopPropagation(); // → must not step the run too, nor space play it
+    if (key === " " && target.closest?.("button, summary, a")) return; // its own click
+    event.preventDefault();
+    act();
+  }
+}
