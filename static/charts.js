@@ -2,13 +2,24 @@
 
 /** @typedef {import("./palette.js").Palette} Palette */
 
-export const CONFIG = {
+const CONFIG = {
   displaylogo: false,
   displayModeBar: "hover",
   responsive: true,
   doubleClick: false,
   modeBarButtons: [["zoomIn2d", "zoomOut2d", "toImage"]],
 };
+
+/** A chart that is panned and zoomed; Plotly asks for its mode bar's words by its own English ones. */
+export function config(words) {
+  if (words.language === "en") return CONFIG;
+  const dictionary = {
+    "Zoom in": words.say("chart.zoom_in"),
+    "Zoom out": words.say("chart.zoom_out"),
+    "Download plot as a PNG": words.say("chart.save"),
+  };
+  return { ...CONFIG, locale: words.language, locales: { [words.language]: { dictionary, format: {} } } };
+}
 
 /** A chart that only shows: the page scrolls through it. */
 export const STILL = { displayModeBar: false, responsive: true, doubleClick: false };

@@ -93,7 +93,7 @@ export class Graphs {
     says.classList.toggle("error", ["lost", "refused"].includes(state.stage) || state.missing);
   }
 
-  #sentence({ stage, ahead, detail, asked, live, recording, missing }) {
+  #sentence({ stage, ahead, problem, asked, live, recording, missing }) {
     const say = (key, values) => this.#words.say(`graphs.${key}`, values);
     const begun = Object.values(live);
     if (stage === "running") {
@@ -101,6 +101,7 @@ export class Graphs {
       return say("stage.running", { number: begun.length, count: asked.length, kind });
     }
     if (stage === "done") return say("stage.done", { count: begun.length });
+    const detail = problem && this.#words.refusal(problem);
     if (stage !== "off") return say(`stage.${stage}`, { ahead, detail });
     if (missing) return say("missing");
     return recording ? say("stage.off") : say("loading");

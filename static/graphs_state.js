@@ -39,7 +39,7 @@
  * @property {Plan|null} plan
  * @property {Stage} stage how far a run on this server is
  * @property {number} ahead how many wait before this one
- * @property {string} detail the server's words when it refused
+ * @property {{code: string, field: string|null, detail: string}|null} problem why the server refused
  * @property {string[]} asked the kinds that are run
  * @property {Record<string, Row>} live
  * @property {"recording"|"live"} view
@@ -58,7 +58,7 @@ export function initialState() {
     plan: null,
     stage: "off",
     ahead: 0,
-    detail: "",
+    problem: null,
     asked: [],
     live: {},
     view: "recording",
@@ -96,7 +96,7 @@ export function apply(state, message) {
     case "cancelled":
       return { ...state, stage: "cancelled", live: ended(state.live) };
     case "error":
-      return { ...state, stage: "refused", detail: message.detail, live: ended(state.live) };
+      return { ...state, stage: "refused", problem: message, live: ended(state.live) };
     default:
       return fromThePage(state, message);
   }
@@ -110,7 +110,7 @@ function fromThePage(state, message) {
     case "missing":
       return { ...state, missing: true };
     case "ask":
-      return { ...state, stage: "asking", detail: "", live: {}, view: "live" };
+      return { ...state, stage: "asking", problem: null, live: {}, view: "live" };
     case "lost":
       return UNDER_WAY.includes(state.stage) ? { ...state, stage: "lost", live: ended(state.live) } : state;
     case "view":

@@ -1,4 +1,4 @@
-import { CONFIG, axis, layout } from "./charts.js";
+import { axis, config, layout } from "./charts.js";
 import { TOP, columns, join, lastOf, marks, near, residuals } from "./columns.js";
 
 /**
@@ -106,7 +106,7 @@ export class Wave {
       this.#element,
       this.#traces(chunks, palette, range, near(twin, range)),
       this.#layout(chunks, palette, range),
-      CONFIG,
+      config(this.#words),
     );
     this.#drawn = state.chunks;
     if (!this.#listening) this.#listen();

@@ -45,7 +45,7 @@ export class Words {
    */
   refusal({ code, field, detail }) {
     const names = (field ?? "").split(", ").map((path) => this.#fieldName(path));
-    const key = `code.${code}` in this.#table ? `code.${code}` : "code.bad_request";
+    const key = `code.${code}` in this.#table ? `code.${code}` : "code.other";
     return this.say(key, { field: names.join(this.say("code.and")), detail });
   }
 
