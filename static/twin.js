@@ -90,10 +90,12 @@ export class Twin {
     return Math.min(update, other.update);
   }
 
-  /** The twin's chunks at the first run's place: cos is the same a whole period on. */
+  /** The twin's chunks up to the first run's newest, at its place: cos is the same a whole period on. */
   chunksBeside(chunks) {
-    const others = this.state?.chunks ?? [];
-    if (!others.length || !chunks.length) return [];
+    if (!chunks.length) return [];
+    const { update } = lastOf(chunks);
+    const others = (this.state?.chunks ?? []).filter((chunk) => chunk.update <= update);
+    if (!others.length) return [];
     const apart = lastOf(lastOf(chunks).phase[0]) - lastOf(lastOf(others).phase[0]);
     const shift = this.#choice?.differs.longest ? 2 * Math.round(apart / 2) : 0;
     if (shift === 0) return others;

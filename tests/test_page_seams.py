@@ -2,7 +2,6 @@
 
 import base64
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,10 @@ def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:
     script = """([lane, phases]) => {
       const canvas = document.querySelector(`#lane-${lane} canvas`);
       const {range} = document.getElementById('wave').layout.xaxis;
-      const pen = canvas.getContext('2d');
+      const copy = document.createElement('canvas');
+      [copy.width, copy.height] = [canvas.width, canvas.height];
+      const pen = copy.getContext('2d', {willReadFrequently: true});
+      pen.drawImage(canvas, 0, 0);
       const ratio = devicePixelRatio;
       const plot = canvas.clientWidth - 36 - 16;
       return phases.map((phase) => {
@@ -71,7 +73,7 @@ def test_the_gradient_lane_has_a_wall_at_every_seam_and_the_state_lane_only_wher
     expect(page.page.locator("#lane-state-says")).to_contain_text("runs on through the seam")
 
     page.page.locator("[data-field=carry_state] input").uncheck()
-    page.page.locator("body").press("Space")
+    page.at("play").click()
     changed = page.update
     page.draws(changed + 6)
     page.pauses()
@@ -116,8 +118,8 @@ def test_the_lanes_follow_the_waves_pan_and_zoom(visit: Visits) -> None:
 def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
     page = visit(viewport=TALL, charts=False)
 
-    def views() -> list[str]:
-        return [message["views"] for message in page.sent if "views" in message][-1]
+    def views() -> list[str] | None:
+        return next((message["views"] for message in reversed(page.sent) if "views" in message), None)
 
     page.until(lambda: views() == ["gradient", "graph", "hidden"], "lanes and odometer are in sight")
     page.page.evaluate("document.getElementById('lane-gradient').hidden = true")
@@ -210,7 +212,7 @@ def test_the_circle_fades_recent_chunks(visit: Visits) -> None:
 
 
 def test_the_odometer_jumps_with_the_length(visit: Visits) -> None:
-    page = visit(viewport=TALL, charts=False)
+    page = visit(viewport=TALL)
     page.draws(3)
     page.until(lambda: "nodes" in page.updates()[-1], "graphs are counted")
     page.pauses()
@@ -241,10 +243,10 @@ def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(v
 
 
 @pytest.fixture
-def twins(visit: Visits) -> Iterator[Visit]:
+def twins(visit: Visits) -> Visit:
     page = visit(viewport=TALL)
     page.draws(1)
-    yield page
+    return page
 
 
 def recipes(page: Visit) -> list[dict[str, Any]]:
