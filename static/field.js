@@ -18,6 +18,9 @@ const INFO =
   '<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7.5"/>' +
   '<path d="M10 9.2v4.6M10 6.2v.1"/></svg>';
 
+/** @returns {string} the ⓘ as markup */
+export const infoIcon = () => INFO;
+
 /**
  * @param {string} name
  * @param {Record<string, any>} schema of this property
@@ -40,6 +43,7 @@ export function buildField(name, schema, words, on) {
   const help = document.createElement("p");
   help.className = "help";
   help.id = `help-${name}`;
+  help.dataset.says = "field";
   help.hidden = true;
   about.setAttribute("aria-controls", help.id);
   about.setAttribute("aria-expanded", "false");
@@ -63,6 +67,7 @@ export function buildField(name, schema, words, on) {
     control?.setAttribute("aria-describedby", `${help.id} ${wrong.id}`);
     if (control === parts.slider || parts.group) control?.setAttribute("aria-labelledby", label.id);
   }
+  for (const radio of parts.control.querySelectorAll("input")) radio.setAttribute("aria-describedby", help.id);
   const relabel = () => {
     label.textContent = words.sayOr(`recipe.${name}`, schema.title);
     help.textContent = words.sayOr(`recipe.${name}.help`, schema.description);

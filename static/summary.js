@@ -1,0 +1,71 @@
+import { RECENT } from "./state.js";
+import { short } from "./words.js";
+
+/** How the run stands, in a sentence for those who hear the page: while it plays at most one every five seconds. */
+
+const EVERY = 5000; // ms
+
+export class Summary {
+  #element;
+  #words;
+  #clock;
+  #saidAt;
+  #saidKind = "playing";
+  #timer = 0;
+  #newest = null;
+
+  /**
+   * @param {HTMLElement} element with aria-live
+   * @param {import("./words.js").Words} words
+   * @param {{now: () => number, later: (call: () => void, milliseconds: number) => any}} clock
+   */
+  constructor(element, words, clock = { now: () => performance.now(), later: setTimeout.bind(window) }) {
+    this.#element = element;
+    this.#words = words;
+    this.#clock = clock;
+    this.#saidAt = clock.now();
+  }
+
+  /** @param {import("./state.js").State} state */
+  draw(state) {
+    this.#newest = state;
+    const kind = kindOf(state);
+    if (kind === "silent" || (kind !== "playing" && kind === this.#saidKind)) return;
+    const due = this.#saidAt + EVERY - this.#clock.now();
+    if (due > 0) {
+      if (kind !== "playing" && !this.#timer) this.#timer = this.#clock.later(() => this.#late(), due);
+      return;
+    }
+    this.#saidAt = this.#clock.now();
+    this.#saidKind = kind;
+    this.#element.textContent = this.#sentence(state, kind);
+  }
+
+  #late() {
+    this.#timer = 0;
+    this.draw(this.#newest);
+  }
+
+  #sentence(state, kind) {
+    const update = state.update.toLocaleString(this.#words.language === "zh" ? "zh-CN" : "en");
+    const floor = floorOf(state);
+    const where = floor ? this.#words.say(`summary.floor.${floor}`) : "";
+    return this.#words.say(`summary.${kind}`, { update, loss: short(state.loss), where });
+  }
+}
+
+/** A stopped run is said once, and then there is nothing more to say. */
+function kindOf({ connection, notice, playing, update }) {
+  if (connection.status !== "live" || update === 0) return "silent";
+  if (notice && notice.kind !== "restarted") return notice.kind;
+  return playing ? "playing" : "paused";
+}
+
+/** Where the mean of the newest chunks lies, once there are enough of them and the floors are known. */
+function floorOf({ floors, recent }) {
+  const { memoryless, no_carry: noCarry } = floors;
+  if (recent.length < RECENT || !memoryless) return null;
+  const mean = recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
+  if (noCarry && mean < noCarry) return "no_carry";
+  return mean < memoryless ? "memoryless" : "above";
+}

@@ -1,0 +1,220 @@
+import { STATIONS } from "./tour_stations.js";
+import { made } from "./sheet.js";
+import { drawPicture } from "./tour_picture.js";
+
+/**
+ * The guided tour: a card beside the page. Each station sets up a run, points at one thing, and asks one question
+ * before it tells the answer. At the end the reader's own run begins again.
+ */
+
+const MARGIN = 16; // px between the card and the window's edge
+const TALLEST = 640; // px of a card with its answer
+
+export class Tour {
+  #store;
+  #live;
+  #words;
+  #card = null;
+  #at = {};
+  #number = 0;
+  #chosen = new Map();
+  #pointed = null;
+  #before = null;
+  #mine = null;
+  #theme;
+
+  /** @param {{store: import("./store.js").Store, live: import("./live.js").Live, words: import("./words.js").Words}} page */
+  constructor({ store, live, words }) {
+    this.#store = store;
+    this.#live = live;
+    this.#words = words;
+    document.addEventListener("keydown", (event) => {
+      const elsewhere = document.querySelector("dialog[open], :popover-open");
+      if (event.key === "Escape" && this.#card && !elsewhere && !event.defaultPrevented) this.close();
+    });
+    addEventListener("resize", () => this.#place());
+  }
+
+  /** @param {number} station from 1 */
+  start(station = 1) {
+    if (!this.#card) {
+      const { recipe, changes, pace, playing } = this.#store.state;
+      this.#mine = { recipe, changes, pace, playing };
+      this.#before = document.activeElement;
+      this.#chosen.clear();
+      this.#build();
+      document.body.classList.add("on-tour");
+    }
+    this.#go(Math.min(STATIONS.length, Math.max(1, Math.trunc(station) || 1)));
+  }
+
+  close() {
+    if (!this.#card) return;
+    this.#point(null);
+    this.#card.remove();
+    this.#card = null;
+    document.body.classList.remove("on-tour");
+    this.#giveBack();
+    (this.#before?.isConnected && this.#before !== document.body ? this.#before : document.getElementById("tour")).focus();
+  }
+
+  relabel() {
+    if (this.#card) this.#write();
+  }
+
+  /** The reader's recipe is known once the first run is open: it may come after a tour that the address asked for. */
+  draw(state) {
+    const { theme } = document.documentElement.dataset;
+    if (this.#card && theme !== this.#theme) this.#write();
+    this.#theme = theme;
+    if (!this.#card || this.#mine.recipe || !state.recipe) return;
+    this.#mine = { ...this.#mine, recipe: state.recipe, changes: state.changes };
+    this.#set(STATIONS[this.#number - 1]);
+  }
+
+  #build() {
+    const button = (name, act) => {
+      const element = made("button");
+      element.type = "button";
+      element.dataset.testid = `tour-${name}`;
+      element.addEventListener("click", act);
+      return element;
+    };
+    const at = {
+      count: made("span"),
+      close: button("close", () => this.close()),
+      title: made("h2"),
+      picture: made("div"),
+      text: made("p"),
+      ask: made("p"),
+      choices: made("div"),
+      answer: made("p"),
+      back: button("back", () => this.#go(this.#number - 1)),
+      next: button("next", () => (this.#number < STATIONS.length ? this.#go(this.#number + 1) : this.close())),
+    };
+    this.#at = at;
+    this.#card = made("aside");
+    this.#card.className = "tour";
+    this.#card.dataset.testid = "tour-card";
+    this.#card.setAttribute("role", "dialog");
+    this.#card.setAttribute("aria-labelledby", "tour-title");
+    at.title.id = "tour-title";
+    at.title.tabIndex = -1;
+    at.ask.id = "tour-ask";
+    at.ask.className = "ask";
+    at.count.className = "caption";
+    at.count.dataset.testid = "tour-count";
+    at.close.className = "ghost small";
+    at.picture.className = "picture";
+    at.picture.setAttribute("role", "img");
+    at.choices.className = "choices";
+    at.choices.setAttribute("role", "group");
+    at.choices.setAttribute("aria-labelledby", at.ask.id);
+    at.answer.className = "answer";
+    at.answer.dataset.testid = "tour-answer";
+    at.answer.setAttribute("aria-live", "polite");
+    at.back.className = "ghost";
+    at.next.className = "primary";
+    const header = made("header", at.count, at.close);
+    const body = made("div", at.title, at.picture, at.text, at.ask, at.choices, at.answer);
+    body.className = "body";
+    this.#card.append(header, body, made("footer", at.back, at.next));
+    document.body.append(this.#card);
+  }
+
+  #go(number) {
+    this.#number = number;
+    const station = STATIONS[number - 1];
+    this.#chosen.delete(number);
+    this.#write();
+    if (this.#mine.recipe) this.#set(station);
+    this.#point(document.querySelector(station.at));
+    this.#card.querySelector(".body").scrollTop = 0;
+    this.#at.title.focus({ preventScroll: true });
+  }
+
+  /** Starts the station's run: what its recipe leaves out is as the recipe's defaults have it. */
+  #set({ recipe, pace }) {
+    this.#store.dispatch({ type: "pace", pace });
+    this.#store.dispatch({ type: "play" });
+    this.#live.start({ seed: 1, ...recipe });
+  }
+
+  #giveBack() {
+    const { recipe, changes, pace, playing } = this.#mine;
+    if (!recipe) return;
+    this.#store.dispatch({ type: "pace", pace });
+    this.#store.dispatch({ type: playing ? "play" : "pause" });
+    this.#live.start(recipe, changes);
+  }
+
+  #write() {
+    const { name, right, picture } = STATIONS[this.#number - 1];
+    const say = (key, values) => this.#words.say(`tour.${key}`, values);
+    const chosen = this.#chosen.get(this.#number);
+    const { count, close, title, text, ask, choices, answer, back, next } = this.#at;
+    this.#card.dataset.station = name;
+    count.textContent = say("count", { number: this.#number, count: STATIONS.length });
+    close.textContent = say("close");
+    title.textContent = say(`${name}.title`);
+    text.textContent = say(`${name}.text`);
+    ask.textContent = say(`${name}.ask`);
+    back.textContent = say("back");
+    back.disabled = this.#number === 1;
+    next.textContent = say(this.#number < STATIONS.length ? "next" : "end");
+    this.#at.picture.hidden = !picture;
+    if (picture) {
+      this.#at.picture.setAttribute("aria-label", say("picture"));
+      drawPicture(this.#at.picture, this.#words);
+    }
+    if (choices.childElementCount === 0) choices.append(...[1, 2, 3].map((choice) => this.#choice(choice)));
+    for (const [i, button] of [...choices.children].entries()) {
+      button.textContent = say(`${name}.${i + 1}`);
+      button.setAttribute("aria-pressed", String(chosen === i + 1));
+      button.classList.toggle("right", Boolean(chosen) && right === i + 1);
+    }
+    answer.replaceChildren();
+    if (!chosen) return;
+    const verdict = made("strong", say(chosen === right ? "right" : "wrong"));
+    verdict.className = chosen === right ? "right" : "wrong";
+    answer.append(verdict, " ", say(`${name}.why`));
+  }
+
+  #choice(choice) {
+    const button = made("button");
+    button.type = "button";
+    button.dataset.testid = `tour-choice-${choice}`;
+    button.addEventListener("click", () => {
+      const first = !this.#chosen.has(this.#number);
+      this.#chosen.set(this.#number, choice);
+      this.#write();
+      this.#at.answer.scrollIntoView({ block: "nearest" });
+      const { then } = STATIONS[this.#number - 1];
+      if (first && then) this.#live.send({ type: "change", ...then });
+    });
+    return button;
+  }
+
+  #point(target) {
+    this.#pointed?.removeAttribute("data-pointed");
+    this.#pointed = target;
+    if (!target) return;
+    target.setAttribute("data-pointed", "");
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    target.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    this.#place();
+  }
+
+  /** In the corner where it covers least of what it points at; on a narrow screen the stylesheet places it. */
+  #place() {
+    if (!this.#card || !this.#pointed) return;
+    const bar = document.getElementById("transport").offsetHeight;
+    const [card, target] = [this.#card, this.#pointed].map((element) => element.getBoundingClientRect());
+    const reach = Math.min(target.height, innerHeight);
+    const top = bar + MARGIN; // where the target will stand once the page has scrolled to it
+    const free = { left: target.left, right: innerWidth - target.right };
+    const under = innerHeight - top - reach > TALLEST;
+    this.#card.dataset.corner = !under && free.left > free.right ? "left" : "right";
+    if (!under && Math.max(free.left, free.right) < card.width / 2) this.#card.dataset.corner = "right";
+  }
+}

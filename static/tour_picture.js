@@ -1,0 +1,34 @@
+import { STILL, axis, layout } from "./charts.js";
+import { readPalette } from "./palette.js";
+
+/** The tutorial's first picture: 100 samples of sin and cos over one turn, in this page's colours. */
+
+const SAMPLES = 100;
+const TURN = Array.from({ length: SAMPLES }, (_, i) => (2 * i) / (SAMPLES - 1)); // in units of π
+
+/** @param {HTMLElement} element @param {import("./words.js").Words} words */
+export function drawPicture(element, words) {
+  const { Plotly } = window;
+  if (!Plotly) return;
+  const palette = readPalette();
+  const trace = (name, wave, line) => ({
+    type: "scatter",
+    mode: "lines",
+    name: words.say(`tour.legend.${name}`),
+    x: TURN,
+    y: TURN.map((phase) => wave(phase * Math.PI)),
+    line: { color: palette[name], width: 2, ...line },
+    hoverinfo: "skip",
+  });
+  const traces = [trace("target", Math.cos, { dash: "6px,4px" }), trace("input", Math.sin, { dash: "2px,3px" })];
+  const shape = layout(palette, {
+    margin: { l: 28, r: 8, t: 4, b: 24 },
+    dragmode: false,
+    hovermode: false,
+    showlegend: true,
+    legend: { orientation: "h", x: 0.5, xanchor: "center", y: 1.02, yanchor: "bottom", font: { size: 12, color: palette.ink } },
+    xaxis: axis(palette, { range: [0, 2], tickvals: [0, 1, 2], ticktext: ["0", "π", "2π"], showgrid: false }),
+    yaxis: axis(palette, { range: [-1.15, 1.15], tickvals: [-1, 0, 1] }),
+  });
+  Plotly.react(element, traces, shape, STILL);
+}

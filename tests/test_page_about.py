@@ -1,0 +1,252 @@
+"""What explains the page: two sentences for every panel and control, help, tables, the spoken summary, a thumb."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.test_page import PHONE, Visit, Visits, browser, folded, visit  # noqa: F401
+
+STATIC = Path(__file__).parent.parent / "static"
+WORDS = {name: json.loads((STATIC / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
+SENTENCE = {"en": r"[.!?](?=\s|$)", "zh": r"[。！？]"}
+CONTROLS = "button, input, select, textarea, summary, a[href], [role=switch]"
+EXEMPT = ".about, .about-button, .as-close, .skip, #toast-close, [data-testid=tour-close], [data-testid=share-close]"
+"""The ⓘ themselves, what closes a dialog, a message or the tour, and the link for those who walk by keyboard."""
+
+EXPLAINED = """([controls, exempt]) => {
+  const seen = (element) => element.checkVisibility({visibilityProperty: true});
+  const all = [...document.querySelectorAll(controls)].filter((each) => seen(each) && !each.matches(exempt));
+  return all.map((control) => {
+    control.focus();
+    const ids = (control.getAttribute("aria-describedby") ?? "").split(" ").filter(Boolean);
+    const texts = ids.map((id) => document.getElementById(id)).filter((each) => each && each.dataset.says);
+    const list = texts[0]?.closest("[popover]");
+    const button = list ? list.previousElementSibling : texts[0]?.parentElement.querySelector(".about");
+    const masthead = control.closest(".masthead") && document.querySelector("#help");
+    return {
+      control: `${control.tagName}#${control.id || control.className} ${control.textContent.trim().slice(0, 30)}`,
+      texts: texts.map((each) => each.dataset.says === "field" ? each.firstChild.textContent : each.textContent),
+      opened: Boolean(masthead || (button && seen(button))),
+    };
+  });
+}"""
+
+
+def everything(page: Visit) -> None:
+    """Bring every part of the page in sight, so that all that is built late is there."""
+    expect(page.page.locator("#recipe-form .field")).to_have_count(17)
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    for panel in page.page.locator("[data-panel]").all():
+        if panel.is_visible():
+            panel.scroll_into_view_if_needed()
+    expect(page.page.locator("#graphs [data-kind]")).to_have_count(9)
+
+
+def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(2)
+    everything(page)
+    expect(page.at("summary")).to_have_text(re.compile(r"^Update [\d,]+, loss [\d.e-]+"))
+    expect(page.at("summary")).to_have_attribute("aria-live", "polite")
+    page.pauses()
+    for language in ("en", "zh"):
+        page.page.locator(f"[data-language={language}]").click()
+        expect(page.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
+        for source in ("paste", "generate"):
+            page.at(f"source-{source}").check()
+            controls = page.page.evaluate(EXPLAINED, [CONTROLS, EXEMPT])
+            assert len(controls) > 60
+            for control in controls:
+                assert control["opened"], control
+                assert len(control["texts"]) == 1, control
+                assert len(re.findall(SENTENCE[language], control["texts"][0])) == 2, control
+        panels = page.page.locator("[data-panel]").evaluate_all("all => all.map((panel) => panel.dataset.panel)")
+        assert len(panels) == len(set(panels)) >= 14
+        for panel in panels:
+            text = WORDS[language][f"about.panel.{panel}"]
+            assert len(re.findall(SENTENCE[language], text)) == 2, panel
+            assert page.page.locator(f"[data-about-of={panel}] + [popover]").inner_text
+            expect(page.page.locator(f"#about-{panel}")).to_contain_text(text)
+            expect(page.page.locator(f"[data-about-of={panel}]")).to_have_count(1)
+
+
+def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(1)
+    button = page.page.locator("[data-about-of=loss]")
+    button.focus()
+    page.page.keyboard.press("Enter")
+    expect(page.page.locator("#about-loss")).to_be_visible()
+    expect(page.page.locator("#about-loss")).to_contain_text(WORDS["en"]["about.panel.loss"])
+    page.page.keyboard.press("Escape")
+    expect(page.page.locator("#about-loss")).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(1)
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    dialog = page.page.locator("dialog[open]")
+    page.page.locator("#recipe-seed").press("Shift+?")
+    page.page.locator("#recipe-seed").press("t")
+    page.page.locator("#recipe-seed").blur()
+    assert dialog.count() == 0
+    page.page.locator("body").press("?")
+    expect(dialog).to_contain_text(WORDS["en"]["help.what"])
+    assert len(re.findall(SENTENCE["en"], WORDS["en"]["help.what"])) == 5
+    assert dialog.locator("kbd").all_inner_texts() == ["space", "→", "R", "D", "S", "[", "]", "T", "?", "Esc"]
+    expect(dialog).to_contain_text(WORDS["en"]["about.theme"])
+    runs = len(page.opened())
+    page.page.keyboard.press("r")  # over the page, its keys are not the run's
+    page.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert len(page.opened()) == runs
+    assert page.at("tour-card").count() == 0
+    page.at("help").click()
+    dialog.get_by_role("button", name="Close").click()
+    expect(page.at("help")).to_be_focused()
+
+
+def test_what_the_charts_draw_is_there_as_tables(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(4)
+    page.pauses()
+    newest = page.updates()[-1]
+    page.at("table-wave").click()
+    table = page.page.locator("dialog table")
+    expect(table.locator("caption")).to_contain_text(f"Update {newest['update']}")
+    expect(table.locator("tbody tr")).to_have_count(newest["length"])
+    assert table.locator("thead th").evaluate_all("all => all.map((cell) => cell.scope)") == ["col"] * 5
+    errors = [float(text) for text in table.locator("tbody td:last-child").all_inner_texts()]
+    for error, got, wanted in zip(errors, newest["prediction"][0], newest["target"][0], strict=True):
+        assert error == pytest.approx(got - wanted, abs=1e-4)
+    page.page.keyboard.press("Escape")
+    page.at("table-loss").click()
+    rows = table.locator("tbody tr")
+    expect(rows).to_have_count(newest["update"])
+    first = rows.first.locator("th, td").all_inner_texts()
+    assert first[:3] == [str(newest["update"]), str(newest["length"]), "1"]
+    assert float(first[3]) == pytest.approx(newest["loss"], rel=1e-3)
+    assert rows.first.locator("th").get_attribute("scope") == "row"
+
+
+def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, server_url: str) -> None:  # noqa: F811
+    said = folded(
+        browser,
+        server_url,
+        """
+        const {Summary} = await import('/static/summary.js');
+        const said = [];
+        const element = {set textContent(text) { said.push([now, text]); }};
+        let now = 0, later = null;
+        const clock = {now: () => now, later: (call, wait) => { later = {call, at: now + wait}; return 1; }};
+        const words = {language: 'en', say: (key, values = {}) => [key, ...Object.values(values)].join(' ')};
+        const summary = new Summary(element, words, clock);
+        let at = state.apply(state.initialState(), {...opened, floors: {memoryless: 0.53, no_carry: 0.06}});
+        at = state.apply(at, {type: 'connection', status: 'live'});
+        for (let n = 1; n <= 130; n += 1) {
+          now += 100;
+          at = state.apply(at, {type: 'updates', updates: [chunk(n)]});
+          summary.draw(at);
+        }
+        at = state.apply(at, {type: 'pause'});
+        summary.draw(at);
+        for (; now < 30000; now += 100) {
+          if (later && now >= later.at) { const {call} = later; later = null; call(); }
+          summary.draw(at);
+        }
+        at = state.apply(state.apply(at, {type: 'play'}), {type: 'finished', update: 60});
+        summary.draw(at);
+        return said;
+        """,
+    )
+    times = [time for time, _ in said]
+    assert times == [5000, 10000, 15000, 30000]
+    assert said[0][1].startswith("summary.playing 50")
+    assert "summary.floor.memoryless" in said[0][1]
+    assert "summary.floor.no_carry" in said[1][1]
+    assert said[2][1].startswith("summary.paused 130")
+    assert said[3][1].startswith("summary.finished")
+
+
+# ---------------------------------------------------------------- a phone
+
+MEASURED = """exempt => [...document.querySelectorAll("button, input, select, textarea, summary, a[href]")]
+  .filter((each) => each.checkVisibility({visibilityProperty: true, opacityProperty: false}) && !each.matches(exempt))
+  .map((each) => {
+    const around = [each, ...(each.labels ?? [])].filter((box) => box === each || box.contains(each));
+    const boxes = around.map((box) => box.getBoundingClientRect());
+    const size = (side) => Math.max(...boxes.map((box) => box[side]));
+    return [each.id || each.dataset.testid || each.className || each.textContent, size("width"), size("height")];
+  })"""
+
+
+def phone(visit: Visits, **options: Any) -> Visit:  # noqa: F811
+    return visit(viewport=PHONE, has_touch=True, is_mobile=True, **options)
+
+
+def test_every_target_of_a_phone_has_44_pixels_and_nothing_scrolls_sideways(visit: Visits) -> None:  # noqa: F811
+    page = phone(visit, charts=False)
+    page.draws(2)
+    page.page.locator("#recipe > summary").tap()
+    everything(page)
+    for language in ("en", "zh"):
+        page.page.locator(f"[data-language={language}]").tap()
+        expect(page.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
+        measured = page.page.evaluate(MEASURED, ".skip")
+        assert len(measured) > 60
+        small = [each for each in measured if min(each[1:]) < 43.9]
+        assert small == [], small
+        assert page.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    tops = page.page.locator("main > *, .trio > *").evaluate_all(
+        "all => all.filter((each) => each.checkVisibility()).map((each) => each.getBoundingClientRect().left)"
+    )
+    assert max(tops) - min(tops) <= PHONE["width"] - 44  # one column: only an ⓘ stands at the right
+
+
+def touch(page: Page, start: tuple[float, float], *moves: tuple[float, float]) -> None:
+    """One finger's way over the glass."""
+    session = page.context.new_cdp_session(page)
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touches = [{"x": x, "y": y} for x, y in points]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    send("touchStart", start)
+    x, y = start
+    for to_x, to_y in moves:
+        for step in range(1, 9):
+            send("touchMove", (x + (to_x - x) * step / 8, y + (to_y - y) * step / 8))
+        x, y = to_x, to_y
+    send("touchEnd")
+
+
+def test_a_thumb_reads_the_wave_across_and_scrolls_the_page_along(visit: Visits) -> None:  # noqa: F811
+    page = phone(visit)
+    page.draws(12)
+    page.pauses()
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    page.page.locator("#wave").evaluate("wave => wave.scrollIntoView({block: 'center', behavior: 'instant'})")
+    labels = page.page.locator("#wave .hoverlayer .hovertext")
+    scrolled = lambda: page.page.evaluate("() => scrollY")  # noqa: E731
+    box = page.page.locator("#wave .nsewdrag").bounding_box()
+    assert box is not None
+    left, middle = box["x"] + 60, box["y"] + box["height"] / 2
+    where = "() => document.getElementById('wave').layout.xaxis.range"
+    held, before = page.page.evaluate(where), scrolled()
+    touch(page.page, (left, middle), (left + 60, middle))
+    expect(labels.first).to_contain_text("phase")
+    first = labels.first.text_content()
+    touch(page.page, (left, middle), (left + 120, middle))
+    page.until(lambda: labels.first.text_content() != first, "another place, another value")
+    assert (page.page.evaluate(where), scrolled()) == (held, before), "it reads and does not drag"
+    touch(page.page, (left, middle), (left, middle - 160))
+    page.until(lambda: scrolled() > before + 80, "the page scrolls")
+    page.page.locator("#wave").evaluate("wave => wave.scrollIntoView({block: 'center', behavior: 'instant'})")
+    page.page.touchscreen.tap(left + 90, middle)
+    expect(labels.first).to_be_visible()
