@@ -3,13 +3,14 @@
 import sys
 import time
 
-from bench import first_prediction, learner, predict, probes, startup, streaming
+from bench import first_prediction, frames, learner, predict, probes, startup, streaming
 
 ALL = {
     "learner": learner.measure,
     "streaming": streaming.measure,
     "startup": startup.measure,
     "first_prediction": first_prediction.measure,
+    "frames": frames.measure,
     "predict": predict.measure,
     "probes": probes.measure,
 }
