@@ -1,15 +1,10 @@
 import { AddressBar } from "./address.js";
-import { BesideCharts, plotlyLoaded } from "./charts.js";
-import { Circle } from "./circle.js";
 import { Controls } from "./controls.js";
 import { Download } from "./download.js";
+import { Drawing } from "./drawing.js";
 import { Hiding } from "./hiding.js";
-import { Lanes } from "./lanes.js";
 import { Live } from "./live.js";
-import { Loss } from "./loss.js";
-import { Microscope } from "./microscope.js";
-import { Odometer } from "./odometer.js";
-import { readPalette, themed } from "./palette.js";
+import { themed } from "./palette.js";
 import { Predict } from "./predict.js";
 import { Presets } from "./presets.js";
 import { Printed } from "./printed.js";
@@ -17,13 +12,11 @@ import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Transport } from "./transport.js";
 import { Twin } from "./twin.js";
-import { Wave } from "./wave.js";
 import { Words, preferredLanguage, rememberLanguage } from "./words.js";
 
 /** Wiring only. The socket opens first: the network learns while words, schema and Plotly are on their way. */
 
 const TRY_AGAIN = 2000; // ms
-const FIRST_WAVE = 100; // ms
 
 const at = (id) => document.getElementById(id);
 const address = (path) => new URL(path, document.baseURI);
@@ -31,7 +24,7 @@ const address = (path) => new URL(path, document.baseURI);
 const socketAddress = (path) => address(path).href.replace(/^http/, "ws");
 
 const store = new Store();
-const hiding = new Hiding(() => requestAnimationFrame(laidOut));
+const hiding = new Hiding(() => requestAnimationFrame(() => drawing.laidOut()));
 const bar = new AddressBar(store, hiding);
 const live = new Live(socketAddress("ws/train"), store, ...bar.run);
 live.views("lanes", ["hidden", "gradient"]); // until it is known which of them is in sight
@@ -71,111 +64,12 @@ let detach = null;
 /** @type {import("./graphs.js").Graphs|null} */
 let graphs = null;
 
-const jump = at("jump");
-const wavePanel = at("wave-panel");
-const lanes = new Lanes(words, (views) => live.views("lanes", views));
-const wave = new Wave(
-  at("wave"),
-  words,
-  (following) => (jump.hidden = following),
-  redrawCharts,
-  () => lanes.draw(wave.view, store.state, palette),
-);
 const twin = new Twin(words, socketAddress("ws/train"), () => store.redraw(), () => transport.reset());
-const beside = new BesideCharts(
-  [
-    new Loss(at("loss-chart"), words),
-    new Circle(at("circle-chart")),
-    new Microscope(at("microscope-chart"), words),
-    new Odometer(words, (views) => live.views("odometer", views)),
-  ],
-  () => store.redraw(),
-);
-jump.addEventListener("click", () => {
-  wave.follow();
-  redrawCharts();
-});
-at("show-input").addEventListener("change", ({ target }) => {
-  wave.showInput = target.checked;
-  redrawCharts();
-});
-
-/** @type {any} */
-let Plotly = null;
-let plotlyFailed = false;
-let palette = null;
-let restyled = true;
-let waveShown = false;
-/** The wave and the charts beside it share frames: each has its own, and in turns where there is no other. */
-let waveWaits = false;
-let waveWent = false;
-let twinDrawn = null;
-let restTimer = 0;
+const drawing = new Drawing(store, live, words, twin, predict);
 
 /** @param {number} rate half of it, in two digits, as the slider has them */
 function halved(rate) {
   return Math.max(1e-5, Number((rate / 2).toPrecision(2)));
-}
-
-/** A stage of slow motion: what wave and lanes show of the newest chunk. @param {string|null} stage */
-function showStage(stage) {
-  if (stage === "length") wave.follow();
-  wave.stage = lanes.stage = stage;
-  redrawCharts();
-}
-
-/** Panels went or came back: charts take the width that there is now. */
-function laidOut() {
-  dispatchEvent(new Event("resize"));
-  redrawCharts();
-}
-
-function redrawCharts() {
-  restyled = true;
-  store.redraw();
-}
-
-function drawCharts(state, drawn) {
-  if (!Plotly) return plotlyFailed;
-  palette ??= readPalette();
-  const twinChunks = twin.state?.chunks ?? null;
-  waveWaits ||= restyled || ["chunks", "run", "playing"].some((name) => state[name] !== drawn?.[name]);
-  waveWaits ||= twinChunks !== twinDrawn;
-  if (wavePanel.hidden) {
-    if (restyled) beside.wait(state, true);
-    waveWaits = false;
-  }
-  if (waveWaits && !(waveWent && waveShown && !restyled && beside.isDue(state))) {
-    const others = twin.chunksBeside(state.chunks);
-    if (wave.draw(Plotly, state, palette, restyled, others)) lanes.draw(wave.view, state, palette);
-    if (waveShown) beside.wait(state, restyled);
-    waveWaits = false;
-    waveWent = true;
-    twinDrawn = twinChunks;
-  } else if (waveShown) {
-    beside.draw(Plotly, state, palette, twin.state);
-    waveWent = false;
-    if (waveWaits) {
-      store.redraw();
-      return false;
-    }
-  }
-  if (!waveShown) {
-    if (state.chunks.length > 0) showTheRest();
-    restyled = false;
-    return true;
-  }
-  predict.draw(Plotly, palette, restyled);
-  restyled = false;
-  return true;
-}
-
-/** The first frames are the wave's alone: what is beside it may come a moment later. */
-function showTheRest() {
-  restTimer ||= setTimeout(() => {
-    waveShown = true;
-    redrawCharts();
-  }, FIRST_WAVE);
 }
 
 function drawWords(state, drawn) {
@@ -189,37 +83,21 @@ function drawWords(state, drawn) {
   share?.draw();
   slow?.draw(state);
   detach?.draw(state);
-  pad?.draw((palette ??= readPalette()));
-  graphs?.draw(Plotly, Plotly && (palette ??= readPalette()));
+  pad?.draw(drawing.palette);
+  graphs?.draw(drawing.plotly, drawing.plotly && drawing.palette);
 }
 
 store.draws((state, drawn) => {
   bar.draw(state, controls.defaults);
   if (words.ready) drawWords(state, drawn);
   twin.draw(state);
-  at("wave-empty").hidden = bar.refusal !== null || (state.chunks.length > 0 && Plotly !== null);
-  if (!drawCharts(state, drawn)) return;
+  at("wave-empty").hidden = bar.refusal !== null || (state.chunks.length > 0 && drawing.plotly !== null);
+  if (!drawing.draw(state, drawn)) return;
   live.seen(twin.together(state.update));
   document.body.dataset.update = String(state.update);
 });
 
-plotlyLoaded()
-  .then((loaded) => (Plotly = loaded))
-  .catch(() => {
-    plotlyFailed = true;
-    at("wave-empty").dataset.say = "wave.no_charts";
-    words.relabel(document);
-  })
-  .finally(redrawCharts);
-
-const theme = themed(
-  at("theme"),
-  () => {
-    palette = null;
-    redrawCharts();
-  },
-  bar.theme,
-);
+const theme = themed(at("theme"), () => drawing.restyle({ colours: true }), bar.theme);
 bar.serve({ live, twin, theme, language: () => speak(preferredLanguage()), tour: (station) => goOnTour(station) });
 
 at("link").addEventListener("click", async () => {
@@ -234,7 +112,7 @@ async function speak(language) {
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language));
   }
-  restyled = true;
+  drawing.restyle();
   store.redraw({ all: true });
 }
 
@@ -296,7 +174,7 @@ whenNear(at("graphs"), async () => {
 /** Slow motion begins with a key too, wherever one is on the page: its file comes when all that is seen at first is there. */
 addEventListener("load", async () => {
   const { Slow } = await import("./slow.js");
-  slow = new Slow(store, live, words, showStage);
+  slow = new Slow(store, live, words, (stage) => drawing.showStage(stage));
   store.redraw();
 });
 

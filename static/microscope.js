@@ -47,7 +47,7 @@ export class Microscope {
         mode: "markers+text",
         marker: { color: palette.prediction, size: 9 },
         text: [say("microscope.first")],
-        textposition: "middle right",
+        textposition: "top right",
         textfont: { size: 12, color: palette.ink },
         hoverinfo: "skip",
         cliponaxis: false,
