@@ -177,7 +177,7 @@ export class Detach {
   #lines() {
     const act = this.#answer?.acts[this.#act] ?? null;
     const flags = act ?? { detach: !this.#off, backward: true, step: true, retain_graph: false };
-    return LOOP.flatMap(({ code, added, end = "", only }, at) => {
+    return LOOP.map(({ code, added, end = "", only }) => {
       const line = document.createElement("span");
       line.className = "line";
       const out = only && !flags[only];
@@ -190,7 +190,7 @@ export class Detach {
       }
       inner.append(end);
       if (out) line.append(inner);
-      return at === LOOP.length - 1 ? [line] : [line, "\n"];
+      return line;
     });
   }
 }

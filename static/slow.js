@@ -22,7 +22,7 @@ const PARTS = {
   loss: "#wave-panel .stage",
   backward: "#lane-gradient",
   optimizer: "#odometer",
-  detach: "#lane-gradient",
+  detach: "#lanes",
 };
 
 /**
@@ -267,7 +267,7 @@ export class Slow {
       nodes: chunk.nodes ?? "–",
       rate: current.learning_rate,
       rule: current.optimizer === "adam" ? "Adam" : "SGD",
-      weights: network?.parameters ?? "–",
+      weights: network?.parameters.toLocaleString(this.#words.language) ?? "–",
       units: current.hidden_size,
       backward: figure(milliseconds.backward),
       optimizer: figure(milliseconds.optimizer),
@@ -300,7 +300,7 @@ export class Slow {
       if (stage === active) row.setAttribute("aria-current", "step");
       return row;
     });
-    this.#at.code.replaceChildren(...rows.flatMap((row) => [row, "\n"]).slice(0, -1));
+    this.#at.code.replaceChildren(...rows);
   }
 
   #key(event) {
