@@ -201,7 +201,8 @@ export class Pad {
     const perSecond = (radians) => ((radians * RATE) / (2 * Math.PI)).toFixed(1);
     const [slowest, fastest] = (state.interval ?? [NaN, NaN]).map(perSecond);
     const resting = state.stage === "live" && !this.#running;
-    const values = { detail: state.detail, slowest, fastest, pen: signed(this.#pen.at), answer };
+    const detail = state.problem && this.#words.refusal(state.problem);
+    const values = { detail, slowest, fastest, pen: signed(this.#pen.at), answer };
     setText(says, say(`says.${resting ? "rest" : state.stage}`, values));
     says.dataset.stage = resting ? "rest" : state.stage;
   }

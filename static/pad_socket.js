@@ -36,7 +36,7 @@ export class PadSocket {
     socket.onclose = ({ code, reason }) => {
       if (socket !== this.#socket) return;
       if (code === CLOSE_FULL) this.#end("full");
-      else if (code === CLOSE_REFUSED) this.#end("refused", reason);
+      else if (code === CLOSE_REFUSED) this.#end("refused", { code: "", field: "", detail: reason });
       else this.#end("lost");
     };
   }
@@ -60,13 +60,13 @@ export class PadSocket {
   }
 
   #hear(message) {
-    if (message.type === "error") return this.#end("refused", message.detail);
+    if (message.type === "error") return this.#end("refused", message);
     if (message.type === "opened") this.#opened = true;
     if (message.type === "prediction") this.#unanswered -= 1;
     try {
       this.#dispatch(message);
     } catch (error) {
-      return this.#end("refused", error.message);
+      return this.#end("refused", { code: "", field: "", detail: error.message });
     }
     return this.#flush();
   }
@@ -78,9 +78,10 @@ export class PadSocket {
     this.#unanswered += 1;
   }
 
-  #end(stage, detail = "") {
+  /** @param {string} stage @param {{code: string, field: string, detail: string}|null} problem */
+  #end(stage, problem = null) {
     this.#drop();
-    this.#dispatch({ type: "ended", stage, detail });
+    this.#dispatch({ type: "ended", stage, problem });
   }
 
   #drop() {

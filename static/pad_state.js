@@ -6,7 +6,7 @@ export const KEPT = 320;
 /**
  * @typedef {object} PadState
  * @property {"off"|"connecting"|"live"|"lost"|"full"|"refused"} stage of the socket
- * @property {string} detail the server's words
+ * @property {{code: string, field: string, detail: string}|null} problem what the server refused
  * @property {number[]|null} interval radians from sample to sample that the model was trained for
  * @property {number} first the number of the oldest sample kept
  * @property {number[]} x samples, oldest first
@@ -17,7 +17,7 @@ export const KEPT = 320;
 
 /** @returns {PadState} */
 export function initialState() {
-  return { stage: "off", detail: "", interval: null, ...EMPTY, forgetting: 0 };
+  return { stage: "off", problem: null, interval: null, ...EMPTY, forgetting: 0 };
 }
 
 const EMPTY = { first: 0, x: [], target: [], y: [] };
@@ -26,7 +26,7 @@ const EMPTY = { first: 0, x: [], target: [], y: [] };
 export function apply(state, message) {
   switch (message.type) {
     case "connecting":
-      return { ...state, ...EMPTY, stage: "connecting", detail: "", forgetting: 0 };
+      return { ...state, ...EMPTY, stage: "connecting", problem: null, forgetting: 0 };
     case "opened":
       return { ...state, stage: "live", interval: message.model.interval };
     case "sampled":
@@ -38,7 +38,7 @@ export function apply(state, message) {
     case "reset":
       return { ...state, forgetting: Math.max(0, state.forgetting - 1) };
     case "ended": // what was drawn stays
-      return { ...state, stage: message.stage, detail: message.detail ?? "" };
+      return { ...state, stage: message.stage, problem: message.problem ?? null };
     default:
       throw new Error(`unknown message ${message.type}`);
   }
