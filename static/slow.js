@@ -263,6 +263,8 @@ export class Slow {
       length,
       update: chunk.update,
       half: length / current.samples,
+      shortest: current.shortest,
+      longest: current.longest,
       loss: short(chunk.loss),
       nodes: chunk.nodes ?? "–",
       rate: current.learning_rate,

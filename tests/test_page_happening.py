@@ -131,7 +131,7 @@ def test_a_tensorflow_run_is_told_why_there_is_no_slow_motion(browser: Browser, 
     page = Visit(context, server_url + "/", charts=False)
     page.draws(3)
     page.page.locator("#detach").scroll_into_view_if_needed()
-    expect(page.at("slow-says")).to_contain_text("this run is TensorFlow’s")
+    expect(page.at("slow-says")).to_contain_text("this run is TensorFlow's")
     expect(page.at("slow-start")).to_be_disabled()
     expect(page.at("detach-switch")).to_be_disabled()
     expect(page.at("detach-says")).to_contain_text("there is nothing to detach")
