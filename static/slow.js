@@ -117,7 +117,7 @@ export class Slow {
   /** Makes one update and walks through it; from within slow motion, the next one. */
   start() {
     const { state } = this.#store;
-    if (!this.#may(state)) return;
+    if (!this.#may(state) || this.#at.place.closest("[hidden]")) return;
     const played = this.#motion?.played ?? state.playing;
     this.#live.views("slow", VIEWS);
     if (state.playing) {
@@ -308,6 +308,7 @@ export class Slow {
   #key(event) {
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (document.querySelector("dialog:modal")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const elsewhere = { ArrowLeft: MOVED, ArrowRight: MOVED, " ": PRESSED }[key] ?? TYPED;
     if (target.closest?.(elsewhere)) return;

@@ -142,6 +142,16 @@ def test_a_tensorflow_run_is_told_why_there_is_no_slow_motion(browser: Browser, 
     context.close()
 
 
+def test_a_panel_that_a_link_leaves_out_has_no_key_either(visit: Visits, server_url: str) -> None:  # noqa: F811
+    page = visit(server_url + "/#hide=happening", charts=False)
+    page.draws(2)
+    page.until(lambda: page.page.locator("#slow-stages li").count() == len(STAGES), "slow motion is there")
+    expect(page.page.locator("#happening")).to_be_hidden()
+    page.page.keyboard.press("s")
+    page.draws(page.update + 3)
+    assert sent(page, "step") == []
+
+
 # ---------------------------------------------------------------- the next step is important
 
 
