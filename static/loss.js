@@ -2,7 +2,9 @@ import { STILL, axis, layout } from "./charts.js";
 
 /** The loss of every chunk and its running mean, on a log scale; the whole run in a bounded number of points. */
 
-const FLOORS = ["memoryless", "no_carry"]; // the higher one first
+/** The higher one first; what joining streams cost is paid by every network, so nothing is said of getting below it. */
+const FLOORS = ["memoryless", "no_carry", "joining"];
+const REACHABLE = FLOORS.slice(0, 2);
 
 export class Loss {
   /** @readonly */ element;
@@ -57,7 +59,7 @@ export class Loss {
   /** When the run has got under a floor, in words. */
   #tell({ floors, reached }) {
     const say = (key, values) => this.#words.say(key, values);
-    const known = FLOORS.filter((name) => floors[name]);
+    const known = REACHABLE.filter((name) => floors[name]);
     const under = known.filter((name) => name in reached);
     const sentence = under.length
       ? say(`floor.${under.at(-1)}.reached`, { update: reached[under.at(-1)] })
