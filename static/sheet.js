@@ -11,7 +11,8 @@ let count = 0;
 export function openSheet(words, title, body) {
   const dialog = document.createElement("dialog");
   dialog.className = "sheet";
-  const header = document.createElement("header");
+  const header = document.createElement("div");
+  header.className = "head";
   const heading = document.createElement("h2");
   heading.id = `sheet-${(count += 1)}`;
   heading.textContent = title;

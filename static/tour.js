@@ -93,7 +93,7 @@ export class Tour {
       next: button("next", () => (this.#number < STATIONS.length ? this.#go(this.#number + 1) : this.close())),
     };
     this.#at = at;
-    this.#card = made("aside");
+    this.#card = made("div");
     this.#card.className = "tour";
     this.#card.dataset.testid = "tour-card";
     this.#card.setAttribute("role", "dialog");
@@ -115,10 +115,13 @@ export class Tour {
     at.answer.setAttribute("aria-live", "polite");
     at.back.className = "ghost";
     at.next.className = "primary";
-    const header = made("header", at.count, at.close);
+    const head = made("div", at.count, at.close);
+    head.className = "head";
     const body = made("div", at.title, at.picture, at.text, at.ask, at.choices, at.answer);
     body.className = "body";
-    this.#card.append(header, body, made("footer", at.back, at.next));
+    const foot = made("div", at.back, at.next);
+    foot.className = "foot";
+    this.#card.append(head, body, foot);
     document.body.append(this.#card);
   }
 

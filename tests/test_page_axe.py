@@ -1,0 +1,86 @@
+"""axe-core finds nothing to complain of, whatever is open: WCAG A and AA, and its best practices."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import expect
+
+from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
+from tests.test_page_about import everything
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def violations(page: Visit, where: str = "") -> list[str]:
+    """Each rule that is broken, with the elements that break it, in the whole page or in one part of it.
+
+    The page's policy forbids a script tag, not this.
+    """
+    if not page.page.evaluate("() => 'axe' in window"):
+        page.page.evaluate(f"() => {{ {AXE} }}")
+    found: list[dict[str, Any]] = page.page.evaluate(
+        "async ([tags, where]) => (await axe.run(where || document, {runOnly: tags, resultTypes: ['violations']}))"
+        ".violations",
+        [RULES, where],
+    )
+    return [
+        f"{rule['id']}: {node['target']} {(node['any'] or node['all'] or node['none'])[0]['message']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "theme", "language"),
+    [(DESK, "light", "en"), (DESK, "dark", "zh"), (PHONE, "light", "en")],
+    ids=["desk", "dark, Chinese", "phone"],
+)
+def test_axe_finds_nothing(visit: Visits, size: dict[str, int], theme: str, language: str) -> None:  # noqa: F811
+    phone = {"has_touch": True, "is_mobile": True} if size is PHONE else {}
+    page = visit(viewport=size, color_scheme=theme, **phone)
+    page.page.locator(f"[data-language={language}]").click()
+    page.page.locator("#recipe").evaluate("recipe => { recipe.open = true }")
+    page.draws(3)
+    everything(page)
+    page.at("play").click()
+    expect(page.page.locator("body")).not_to_have_class(re.compile("playing"))
+    page.page.locator("[data-field=noise] .about").click()
+    assert violations(page) == []
+    page.page.locator("[data-about-of=wave]").click()
+    assert violations(page, "#wave-panel") == []
+    page.page.keyboard.press("Escape")
+    for opener in ("help", "table-wave", "table-loss", "link"):
+        page.at(opener).click()
+        expect(page.page.locator("dialog[open]")).to_be_visible()
+        assert violations(page, "dialog[open]") == [], opener
+        page.page.keyboard.press("Escape")
+        expect(page.page.locator("dialog[open]")).to_have_count(0)
+    page.at("tour").click()
+    page.at("tour-choice-1").click()
+    assert violations(page, ".tour") == []
+
+
+def test_every_colour_of_words_is_readable_on_every_ground_in_both_themes() -> None:
+    css = (Path(__file__).parent.parent / "static" / "style.css").read_text("utf-8")
+    pairs = dict(re.findall(r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\)", css))
+    for theme in (0, 1):
+        colour = {name: luminance(pair.split(", ")[theme]) for name, pair in pairs.items()}
+
+        def contrast(one: float, other: float) -> float:
+            return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+        for ground in ("paper", "raised"):
+            for name in ("ink", "quiet", "target", "prediction", "live", "wait", "trouble"):
+                assert contrast(colour[name], colour[ground]) >= 4.5, (name, ground, theme)
+        assert contrast(colour["edge"], colour["paper"]) >= 3, theme  # the edges of controls
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of #rrggbb."""
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
