@@ -53,13 +53,15 @@ const CONTROLS = [
   ["#share-address", "share_address"],
   ["[data-testid=share-copy]", "share_copy"],
   [".share-panels", "share_show"],
+  ["[data-testid=script-copy]", "script_copy"],
+  ["[data-testid=script-download]", "script_download"],
   ["#share-tour", "share_tour"],
 ];
 const ID = "about-of-";
 const CONTROL = "button, input, select, textarea, summary, a[href], [role=switch], canvas[tabindex]";
-/** What has a list: every panel, the dialog of the link, and the title bar, whose list is in the help. */
-const HOST = "[data-panel], dialog.share, .masthead";
-const HEAD = ":scope > .panel-head :is(h2, h3), :scope > .share-head h2";
+/** What has a list: every panel, the dialogs that have controls, and the title bar, whose list is in the help. */
+const HOST = "[data-panel], dialog.share, dialog.script-sheet, .masthead";
+const HEAD = ":scope > :is(.panel-head, .share-head, .head) :is(h2, h3)";
 const GAP = 8; // px between an ⓘ and what it opens
 const NARROW = matchMedia("(max-width: 860px)");
 
@@ -95,7 +97,10 @@ export class About {
   }
 
   relabel() {
-    for (const host of this.#lists.keys()) this.#fill(host, true);
+    for (const host of this.#lists.keys()) {
+      if (host.isConnected) this.#fill(host, true);
+      else this.#lists.delete(host); // a dialog that was closed
+    }
   }
 
   /**
@@ -198,7 +203,7 @@ export class About {
 }
 
 const idOf = (name) => `${ID}${name}`;
-const panelOf = (host) => host.dataset.panel ?? "share";
+const panelOf = (host) => host.dataset.panel ?? (host.matches(".share") ? "share" : "script");
 
 /** A list that nobody sees: its sentences describe controls to those who hear the page. */
 function hidden(host) {

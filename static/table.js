@@ -53,7 +53,7 @@ function newestChunk({ chunks }, words) {
   const rows = chunk.streamIds.flatMap((id, row) =>
     chunk.phase[row].map((phase, step) => {
       const [wanted, got] = [chunk.target[row][step], chunk.prediction[row][step]];
-      const numbers = [chunk.input[row][step], wanted, got, got - wanted].map((value) => value.toFixed(4));
+      const numbers = [chunk.input[row][step], wanted, got, got - wanted].map(decimal);
       return [...(streams > 1 ? [String(id)] : []), `${phase.toFixed(3)}π`, ...numbers];
     }),
   );
@@ -89,5 +89,7 @@ function scoped(scope, text) {
   cell.scope = scope;
   return cell;
 }
+
+const decimal = (value) => value.toFixed(4).replace(/^-(0\.0+)$/, "$1");
 
 const grouped = (count, words) => count.toLocaleString(words.language === "zh" ? "zh-CN" : "en");

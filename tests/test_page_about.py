@@ -69,9 +69,30 @@ def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visi
         for panel in panels:
             text = WORDS[language][f"about.panel.{panel}"]
             assert len(re.findall(SENTENCE[language], text)) == 2, panel
-            assert page.page.locator(f"[data-about-of={panel}] + [popover]").inner_text
             expect(page.page.locator(f"#about-{panel}")).to_contain_text(text)
             expect(page.page.locator(f"[data-about-of={panel}]")).to_have_count(1)
+
+
+@pytest.mark.parametrize(("opener", "controls"), [("link", 18), ("script", 2)])
+def test_every_control_of_a_dialog_has_two_sentences_too(
+    visit: Visits,  # noqa: F811
+    opener: str,
+    controls: int,
+) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    page.at(opener).click()
+    dialog = page.page.locator("dialog[open]")
+    expect(dialog.locator("button:disabled")).to_have_count(0)
+    explained = page.page.evaluate(EXPLAINED, [f"dialog[open] :is({CONTROLS})", EXEMPT])
+    assert len(explained) >= controls
+    for control in explained:
+        assert control["opened"], control
+        assert [len(re.findall(SENTENCE["en"], text)) for text in control["texts"]] == [2], control
+    dialog.locator(".about-button").click()
+    name = "share" if opener == "link" else opener
+    expect(dialog.locator("[popover]")).to_contain_text(WORDS["en"][f"about.panel.{name}"])
 
 
 def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> None:  # noqa: F811
