@@ -26,7 +26,7 @@ export class AddressBar {
   /** @type {Page|null} */
   #page = null;
   #defaults = null;
-  /** A link whose run has not been opened yet, and the run and the pace that there were before. */
+  /** A link whose run has not been opened yet, and what there was before: run 0 is none. */
   #pending = null;
   /** The link of what the page shows, as it was last in the address. @type {string|null} */
   #written = location.hash;
@@ -34,6 +34,7 @@ export class AddressBar {
   #write = throttled(WRITE_EVERY, () => this.#replace());
   /** Why the link in the address was refused; null when it was not. @type {Reason|null} */
   refusal = null;
+  /** The run that there was at the refusal, and its link; null where the default run rests in its place. */
   #rest = null;
   /** @type {import("./link.js").Link} */
   #link;
@@ -55,7 +56,7 @@ export class AddressBar {
     if (wrong) {
       this.#rests(wrong);
     } else {
-      this.#pending = { link: this.#link, run: 0, pace: DEFAULT_PACE };
+      this.#pending = { link: this.#link, run: 0 };
       hiding.set(this.#link.hidden);
       if (this.#link.pace !== null) store.dispatch({ type: "pace", pace: this.#link.pace });
     }
@@ -102,7 +103,7 @@ export class AddressBar {
       if (wrong) this.#refuse(wrong);
     }
     if (this.#pending) this.#await(state);
-    if (this.refusal && this.#hasChosen(state)) this.#chose();
+    if (this.refusal && this.#hasChosen(this.#store.state)) this.#chose();
     if (this.refusal || this.#pending || !this.#page) return;
     const tells = [state.recipe, state.changes, state.pace, this.#defaults, this.#hiding.names];
     tells.push(this.#page.twin.id, this.#page.theme.asked, this.language, this.tour);
@@ -157,9 +158,9 @@ export class AddressBar {
     }
     const link = readLink(hash);
     const wrong = link.wrong ?? this.#hiding.wrong(link.hidden, this.#defaults !== null);
-    const { run, pace } = this.#store.state;
+    const { run, pace, playing } = this.#store.state;
     this.refusal = null;
-    this.#pending = { link, run, pace };
+    this.#pending = { link, run, pace, playing };
     if (wrong) {
       this.#refuse(wrong);
       return;
@@ -177,8 +178,9 @@ export class AddressBar {
     this.#store.dispatch({ type: "dismissed" });
     if (before && before.run > 0) {
       this.refusal = reason;
-      this.#rest = { run: before.run, fragment: this.#chosen() };
       this.#setPace(before.pace);
+      if (!before.playing) this.#store.dispatch({ type: "pause" });
+      this.#rest = { run: before.run, fragment: this.#chosen() };
       return;
     }
     this.#hiding.set([]);
@@ -189,13 +191,16 @@ export class AddressBar {
 
   #rests(reason) {
     this.refusal = reason;
-    this.#rest = this.#written = null;
+    this.#rest = { run: this.#store.state.run, fragment: null };
+    this.#written = null;
     this.#store.dispatch({ type: "pause" });
   }
 
   #hasChosen(state) {
     if (!this.#defaults || !state.recipe || state.opening) return false;
-    if (this.#rest) return state.run !== this.#rest.run || this.#chosen() !== this.#rest.fragment;
+    const { run, fragment } = this.#rest;
+    if (fragment !== null) return state.run !== run || this.#chosen() !== fragment;
+    if (state.run === run) return false; // the default run is still on its way
     return state.playing || state.update > 0 || this.#chosen() !== "";
   }
 

@@ -49,7 +49,7 @@ export class Hiding {
 
   /**
    * @param {string[]} names
-   * @param {boolean} complete whether the recipe's fields are on the page by now
+   * @param {boolean} complete whether all controls are on the page by now
    * @returns {import("./link.js").Wrong|null} the first name that nothing has, and the names that there are
    */
   wrong(names, complete) {
@@ -57,7 +57,7 @@ export class Hiding {
     for (const name of names) {
       const [panel, control] = name.split(".");
       if (!panels.has(panel)) return unknown(name, [...panels.keys()]);
-      if (!control || (panel === "recipe" && !complete)) continue;
+      if (!control || !complete) continue;
       if (!document.querySelector(selectors(name))) return unknown(name, controlsOf(panel, panels.get(panel)));
     }
     return null;

@@ -110,9 +110,9 @@ export function apply(state, message) {
     case "opened":
       return opened(state, message);
     case "updates":
-      return state.opening ? state : folded(state, message.updates);
+      return resumes(state) ? state : folded(state, message.updates); // a new run may yet be refused: this one goes on
     case "changed":
-      return state.opening ? state : changed(state, message);
+      return resumes(state) ? state : changed(state, message);
     case "finished":
       return state.opening
         ? state
@@ -176,10 +176,14 @@ function emptyRun() {
   };
 }
 
+/** Whether a run is being taken up from a checkpoint: what still comes of it will be made again. */
+function resumes({ opening }) {
+  return opening?.after != null;
+}
+
 function opened(state, message) {
-  const resumes = state.opening?.after != null;
-  const goesOn = resumes && state.opening.after === state.update && state.run > 0;
-  const lostSome = state.opening?.lost || (resumes && !goesOn);
+  const goesOn = resumes(state) && state.opening.after === state.update && state.run > 0;
+  const lostSome = state.opening?.lost || (resumes(state) && !goesOn);
   const changes = message.changes ?? [];
   const next = {
     ...state,
