@@ -94,7 +94,7 @@ export class Detach {
       const response = await fetch(new URL("lessons/detach", document.baseURI), { method: "POST", headers, body });
       const answer = await response.json();
       if (response.ok) return answer;
-      this.#trouble = answer.detail;
+      this.#trouble = this.#words.refusal(answer);
     } catch {
       this.#trouble = this.#words.say("detach.unreachable");
     }

@@ -36,10 +36,11 @@ export class Share {
   }
 
   open() {
-    const { dialog, address } = this.#at;
+    const { dialog, address, image } = this.#at;
     this.#url = "";
     this.#list();
     this.#words.relabel(dialog);
+    image.alt = this.#words.say("link.qr");
     dialog.showModal();
     this.draw();
     address.select();
@@ -134,7 +135,7 @@ function checkbox(id, say) {
 
 function build() {
   const close = make("button", { type: "button", class: "ghost small", "data-testid": "share-close", say: "page.close" });
-  const image = make("img", { "data-testid": "share-code", alt: "", hidden: "" });
+  const image = make("img", { "data-testid": "share-code", hidden: "" });
   const failed = make("p", { class: "error", role: "alert", hidden: "" });
   const address = make("input", { id: "share-address", class: "box", readonly: "", "data-testid": "share-address" });
   const copy = make("button", { type: "button", class: "primary", "data-testid": "share-copy", say: "link.copy" });
@@ -148,7 +149,7 @@ function build() {
     make("p", { class: "caption", say: "link.about" }),
   );
   const shown = make("fieldset", { class: "share-panels" }, make("legend", { say: "link.show" }), panels);
-  const code = make("div", { class: "share-code", role: "img", sayLabel: "link.qr" }, image, failed);
+  const code = make("div", { class: "share-code" }, image, failed);
   const dialog = make(
     "dialog",
     { class: "share", "data-testid": "share", "aria-labelledby": "share-title" },
