@@ -7,6 +7,8 @@ import { PROTOCOL } from "./state.js";
 
 /** The server refuses to make more than this many updates again. */
 const FURTHEST_AFTER = 1000;
+/** A run that diverges again within this many updates was past saving. */
+const SOON = 50;
 const FIRST_WAIT = 500; // ms
 const LONGEST_WAIT = 15_000; // ms
 const WAIT_WHEN_FULL = 5_000; // ms
@@ -28,6 +30,10 @@ export class Live {
   /** Who waits for a checkpoint, in the order of asking. @type {{resolve: Function, reject: Function}[]} */
   #waiting = [];
   #announced = false;
+  /** The checkpoint that the run began with. */
+  #first = null;
+  /** The update that a rewind last went back to. */
+  #rewound = -Infinity;
   /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
   #views = new Map();
   /** Live fields to set as soon as the run is open again. @type {Record<string, any>|null} */
@@ -81,7 +87,8 @@ export class Live {
    */
   start(recipe, changes = []) {
     this.#wanted = { recipe, changes };
-    this.#remedy = null;
+    this.#remedy = this.#first = null;
+    this.#rewound = -Infinity;
     if (this.#ready()) {
       this.#open();
     } else {
@@ -95,11 +102,18 @@ export class Live {
     if (this.#ready()) this.#socket.send(JSON.stringify(message));
   }
 
-  /** Goes back to the newest checkpoint, as after a divergence, and on from there. @param {Record<string, any>} fields */
+  /**
+   * After a divergence: back to the checkpoint that came with it, and on with other fields. Where that diverged again
+   * within a moment, its weights had left all bounds before: then back to where the run began.
+   * @param {Record<string, any>} fields
+   */
   rewind(fields) {
     if (!this.#ready() || !this.#checkpoint) return;
+    const inVain = this.#checkpoint.update - this.#rewound < SOON && this.#first;
+    if (inVain) this.#checkpoint = this.#first;
+    this.#rewound = this.#checkpoint.update;
     this.#remedy = fields;
-    this.#resume();
+    this.#resume(this.#checkpoint.update);
   }
 
   /**
@@ -151,10 +165,11 @@ export class Live {
     return [...new Set([...after, ...[...this.#views.values()].flat()])].sort();
   }
 
-  #resume() {
+  /** @param {number} [from] the update to go on from, where it is not the newest that is held */
+  #resume(from) {
     const { pace, playing, update } = this.#store.state;
     const { bytes, update: made } = this.#checkpoint;
-    const after = update <= made + FURTHEST_AFTER ? Math.max(update, made) : made;
+    const after = from ?? (update <= made + FURTHEST_AFTER ? Math.max(update, made) : made);
     this.#store.dispatch({ type: "opening", after });
     this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: this.#wantedViews() }));
     this.#socket.send(bytes);
@@ -198,6 +213,7 @@ export class Live {
     this.#announced = false;
     if (this.#store.state.opening) return; // of the run that is being left
     this.#checkpoint = { bytes, update: updateOf(bytes) };
+    this.#first ??= this.#checkpoint;
   }
 
   /** The checkpoint stays in memory: the reader decides when to reload. */

@@ -11,6 +11,10 @@ import { Store } from "./store.js";
 
 const FASTER = 4;
 
+/** At pace max the server may be 256 updates ahead, more than the page keeps: each run gets so far ahead of the other. */
+const LEAD = 48;
+const WINDOW_AT_MAX = 256;
+
 /** @param {Record<string, any>} recipe @returns {Choice[]} the switches that this recipe leaves to be changed */
 export function choices(recipe) {
   const { carry_state, shortest, longest, cell, framework, learning_rate, sampling } = recipe;
@@ -87,7 +91,7 @@ export class Twin {
   together(update) {
     const other = this.state;
     if (!other || other.connection.status !== "live" || other.opening || other.notice?.kind === "diverged") return update;
-    return Math.min(update, other.update);
+    return seenTogether(update, other.update, other.pace);
   }
 
   /** The twin's chunks up to the first run's newest, at its place: cos is the same a whole period on. */
@@ -113,7 +117,7 @@ export class Twin {
     if (!this.id) return;
     if (state.run !== this.#run) this.#begin(state);
     this.#follow(state);
-    this.#live?.seen(Math.min(state.update, this.#store.state.update));
+    this.#live?.seen(seenTogether(this.#store.state.update, state.update, state.pace));
   }
 
   #begin(state) {
@@ -156,7 +160,10 @@ export class Twin {
       if (Object.keys(fields).length) this.#live.send({ type: "change", ...fields });
     }
     this.#changes = state.changes.length;
-    if (state.pace !== this.#told.pace) this.#live.send({ type: "pace", pace: state.pace });
+    if (state.pace !== this.#told.pace) {
+      this.#store.dispatch({ type: "pace", pace: state.pace });
+      this.#live.send({ type: "pace", pace: state.pace });
+    }
     if (state.playing !== this.#told.playing) {
       const type = state.playing ? "play" : "pause";
       this.#store.dispatch({ type });
@@ -191,4 +198,9 @@ export class Twin {
       name.textContent = this.#words.say("twin.key", { name: trouble ? `${says}, ${this.#words.say(`status.${trouble}`)}` : says });
     }
   }
+}
+
+/** What one run is told that the page has seen, so that it goes no further ahead of the other than it should. */
+function seenTogether(own, other, pace) {
+  return Math.min(own, pace === "max" ? other + LEAD - WINDOW_AT_MAX : other);
 }
