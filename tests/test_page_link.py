@@ -121,15 +121,17 @@ def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_t
 
 REFUSED = [
     ("#hidden_size=500", "recipe.hidden_size: Input should be less than or equal to 128, not 500"),
+    ("#hide=netwrk", "hide: there is no “netwrk”; there are masthead, transport,"),
+    ("#hide=recipe.nose", "hide: there is no “recipe.nose”; there are recipe."),
+]
+REFUSED_TOO = [
     ("#weights=deadbeef", "recipe.weights: no model 'deadbeef'"),
     ("#sede=3", "recipe.sede: Extra inputs"),
     ("#change=5:cell=gru", "changes.0.cell: Extra inputs"),
     ("#change=5", "31:learning_rate=0.005, not “5”"),
     ("#pace=900", "pace: Input should be a number from 0.2 to 60.0"),
-    ("#twin=tall", "twin: there is no “tall”; there are reset, fixed,"),
-    ("#hide=netwrk", "hide: there is no “netwrk”; there are masthead, transport,"),
     ("#hide=lessons.tall", "hide: there is no “lessons.tall”; there are lessons.endless, lessons.static,"),
-    ("#hide=recipe.nose", "hide: there is no “recipe.nose”; there are recipe."),
+    ("#twin=tall", "twin: there is no “tall”; there are reset, fixed,"),
 ]
 
 
@@ -152,6 +154,16 @@ def test_a_link_that_is_refused_says_why_and_waits_for_a_choice(
     expect(page.at("notice")).to_be_hidden()
     assert page.opened()[-1]["recipe"] == Recipe().model_dump()
     follows(page, "")
+
+
+def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(1)
+    expect(page.page.locator("#recipe-seed")).to_be_enabled()
+    for link, why in REFUSED_TOO:
+        page.page.evaluate("link => { location.hash = link }", link)
+        expect(page.at("notice")).to_contain_text(why)
+        assert "#" + fragment(page) == link
 
 
 # ---------------------------------------------------------------- hiding
