@@ -59,6 +59,23 @@ export function axis(palette, more) {
   };
 }
 
+/** @returns the range and a label for each power of ten in it; fewer where there are many */
+export function powers([low, high]) {
+  const apart = Math.max(1, Math.ceil((high - low) / 5));
+  const exponents = [];
+  for (let exponent = Math.floor(high); exponent >= low; exponent -= apart) exponents.push(exponent);
+  return {
+    range: [low, high],
+    tickvals: exponents.map((exponent) => 10 ** exponent),
+    ticktext: exponents.map(power),
+  };
+}
+
+function power(exponent) {
+  if (exponent < -3) return `1e−${-exponent}`;
+  return exponent > 3 ? `1e${exponent}` : String(10 ** exponent);
+}
+
 /** A chart beside the wave is drawn this often at most: a drawing costs as much as a quarter of a frame or more. */
 const BESIDE_EVERY = 200; // ms
 

@@ -1,4 +1,4 @@
-import { STILL, axis, layout } from "./charts.js";
+import { STILL, axis, layout, powers } from "./charts.js";
 
 /** The loss of every chunk and its running mean, on a log scale; the whole run in a bounded number of points. */
 
@@ -107,23 +107,6 @@ function rightEdge(points) {
   let edge = 60;
   while (edge < newest) edge *= 2;
   return edge;
-}
-
-/** @returns the range and a label for each power of ten in it; fewer where there are many */
-function powers([low, high]) {
-  const apart = Math.max(1, Math.ceil((high - low) / 5));
-  const exponents = [];
-  for (let exponent = Math.floor(high); exponent >= low; exponent -= apart) exponents.push(exponent);
-  return {
-    range: [low, high],
-    tickvals: exponents.map((exponent) => 10 ** exponent),
-    ticktext: exponents.map(power),
-  };
-}
-
-function power(exponent) {
-  if (exponent < -3) return `1e−${-exponent}`;
-  return exponent > 3 ? `1e${exponent}` : String(10 ** exponent);
 }
 
 function decades(points) {

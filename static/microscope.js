@@ -1,4 +1,4 @@
-import { STILL, axis, layout } from "./charts.js";
+import { STILL, axis, layout, powers } from "./charts.js";
 import { RECENT } from "./state.js";
 
 /** The error by its place in the chunk: the first sample after a seam is where memory shows. */
@@ -60,7 +60,6 @@ export class Microscope {
     const least = Math.min(0.1, ...errors.filter((error) => error > 0));
     const most = Math.max(1, ...errors);
     const range = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most) * 2) / 2 + 0.1];
-    const powers = Array.from({ length: Math.floor(range[1]) - range[0] + 1 }, (_, i) => range[0] + i);
     return layout(palette, {
       margin: { l: 44, r: 8, t: 8, b: 40 },
       dragmode: false,
@@ -73,12 +72,7 @@ export class Microscope {
         dtick: longest > 60 ? 20 : longest > 30 ? 10 : 5,
         title: { text: this.#words.say("microscope.axis"), standoff: 4, font: { size: 12 } },
       }),
-      yaxis: axis(palette, {
-        type: "log",
-        range,
-        tickvals: powers.map((power) => 10 ** power),
-        ticktext: powers.map((power) => (power < -3 ? `1e−${-power}` : String(10 ** power))),
-      }),
+      yaxis: axis(palette, { type: "log", ...powers(range) }),
     });
   }
 }
