@@ -1,14 +1,11 @@
 """POST /lessons/detach: the tutorial's loop with and without its detach, run in a sandbox."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
 import torch
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 
 from app.lesson_messages import DETACH_EXAMPLES, DetachAnswer, DetachRequest
-from app.refusals import Refused, documented, documented_body, read_body
+from app.one_by_one import OneByOne
+from app.refusals import Refused, checked, documented, documented_body, read_body
 from app.settings import Settings
 from model.detach import experiment, sandboxed
 from model.recipe import Recipe
@@ -19,8 +16,7 @@ MOST_WAITING = 8
 
 def routes(settings: Settings) -> APIRouter:
     router = APIRouter()
-    thread = ThreadPoolExecutor(1, "lesson")  # one at a time, and never on the training thread
-    waiting = 0
+    line = OneByOne("lesson", "experiments", MOST_WAITING, retry_after=2)
 
     @router.post(
         "/lessons/detach",
@@ -35,25 +31,14 @@ def routes(settings: Settings) -> APIRouter:
     )
     async def detach(request: Request) -> Response:
         """A recipe in; what PyTorch does and says when its hidden state is not detached between chunks out."""
-        nonlocal waiting
         recipe = _asked(await read_body(request, settings.max_body_bytes, settings.body_seconds))
-        if waiting >= MOST_WAITING:
-            raise Refused("busy", "", f"{MOST_WAITING} experiments wait already", retry_after=2)
-        waiting += 1
-        try:
-            text = await asyncio.get_running_loop().run_in_executor(thread, _answer, recipe)
-        finally:
-            waiting -= 1
-        return Response(text, media_type="application/json")
+        return Response(await line.do(_answer, recipe), media_type="application/json")
 
     return router
 
 
 def _asked(body: bytes) -> Recipe:
-    try:
-        recipe = DetachRequest.model_validate_json(body or b"{}").recipe
-    except ValidationError as error:
-        raise Refused.of(error) from None
+    recipe = checked(DetachRequest, body or b"{}").recipe
     if recipe.framework != "torch":
         detail = (
             "recipe.framework: TensorFlow's graph is built once, there is nothing to detach; the lesson is PyTorch's"

@@ -1,16 +1,14 @@
 """POST /qr: a text as a QR code, for the projector."""
 
-import asyncio
 import io
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import segno
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 
 from app.messages import QR_EXAMPLES, QrRequest
-from app.refusals import Refused, documented, documented_body, read_body
+from app.one_by_one import OneByOne
+from app.refusals import Refused, checked, documented, documented_body, read_body
 from app.settings import Settings
 
 QUIET_ZONE = 4
@@ -24,8 +22,7 @@ _ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {
 
 def routes(settings: Settings) -> APIRouter:
     router = APIRouter()
-    thread = ThreadPoolExecutor(1, "qr")  # one at a time, and never on the training thread
-    waiting = 0
+    line = OneByOne("qr", "codes", MOST_WAITING, retry_after=1)
 
     @router.post(
         "/qr",
@@ -40,16 +37,8 @@ def routes(settings: Settings) -> APIRouter:
     )
     async def qr(request: Request) -> Response:
         """A text in, such as the page's address with its link; an SVG out, dark on light, with its quiet zone."""
-        nonlocal waiting
-        text = _asked(await read_body(request, settings.max_body_bytes, settings.body_seconds))
-        if waiting >= MOST_WAITING:
-            raise Refused("busy", "", f"{MOST_WAITING} codes wait already", retry_after=1)
-        waiting += 1
-        try:
-            drawn = await asyncio.get_running_loop().run_in_executor(thread, svg, text)
-        finally:
-            waiting -= 1
-        return Response(drawn, media_type="image/svg+xml")
+        asked = checked(QrRequest, await read_body(request, settings.max_body_bytes, settings.body_seconds))
+        return Response(await line.do(svg, asked.text), media_type="image/svg+xml")
 
     return router
 
@@ -64,10 +53,3 @@ def svg(text: str) -> bytes:
     out = io.BytesIO()
     code.save(out, kind="svg", border=QUIET_ZONE, dark="#000", light="#fff", xmldecl=False, omitsize=True)
     return out.getvalue()
-
-
-def _asked(body: bytes) -> str:
-    try:
-        return QrRequest.model_validate_json(body).text
-    except ValidationError as error:
-        raise Refused.of(error) from None

@@ -7,11 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from app.messages import PredictRequest, WarningCode
 from app.models import Model
-from app.refusals import SHOWN, Refused, shown
+from app.refusals import SHOWN, Refused, checked, shown
 from model.inference import doubts
 from model.network import state_parts
 
@@ -36,10 +35,7 @@ class Question:
     @classmethod
     def of_body(cls, body: bytes, most_samples: int, most_sequences: int) -> Self:
         """Raises Refused, naming the field."""
-        try:
-            asked = PredictRequest.model_validate_json(body)
-        except ValidationError as error:
-            raise Refused.of(error) from None
+        asked = checked(PredictRequest, body)
         if asked.model_extra:
             name = next(iter(asked.model_extra))
             known = ", ".join(PredictRequest.model_fields)

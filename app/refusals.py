@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -16,6 +16,8 @@ from app.messages import Code, Problem
 from app.metrics import Metrics
 
 log = logging.getLogger("unrolled.http")
+
+M = TypeVar("M", bound=BaseModel)
 
 SHOWN = 80  # characters of a value that are repeated to whoever sent it
 
@@ -89,6 +91,14 @@ class Refused(Exception):
         if first["type"] == "conflict":
             return cls(code, ".".join(filter(None, (field, first["ctx"]["name"]))), first["msg"])
         return cls(code, field, f"{field or 'the body'}: {first['msg']}, not {shown(first['input'])}")
+
+
+def checked(shape: type[M], body: bytes) -> M:
+    """A JSON body as an object of this shape. Raises Refused, naming the field."""
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        raise Refused.of(error) from None
 
 
 def shown(value: object) -> str:

@@ -4,11 +4,10 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
 
 from app.messages import SCRIPT_EXAMPLES, ScriptRequest
 from app.models import ModelStore
-from app.refusals import Refused, documented, documented_body, read_body
+from app.refusals import Refused, checked, documented, documented_body, read_body
 from app.settings import Settings
 from model.recipe import Recipe
 from model.script import script
@@ -43,10 +42,7 @@ def file_name(recipe: Recipe) -> str:
 
 
 def _answer(body: bytes, store: ModelStore) -> Response:
-    try:
-        asked = ScriptRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise Refused.of(error) from None
+    asked = checked(ScriptRequest, body)
     recipe = asked.recipe
     if recipe.framework != "torch":
         detail = f"recipe.framework: a script is a PyTorch program, so it must be torch, not {recipe.framework}"
