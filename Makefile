@@ -63,5 +63,5 @@ bench: .venv/dev.stamp chromium
 	touch $@
 
 chromium:
-	@command -v chromium >/dev/null || { echo "The browser tests need Chromium and a font with Chinese characters;" \
-	  "on Debian: apt-get install chromium fonts-noto-cjk" >&2; exit 1; }
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || { echo "The browser tests need Chromium and a font with Chinese characters;" \
+	  "on Debian: apt-get install chromium-headless-shell fonts-noto-cjk" >&2; exit 1; }

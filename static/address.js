@@ -28,8 +28,11 @@ export class AddressBar {
   #defaults = null;
   /** A link whose run has not been opened yet, and what there was before: run 0 is none. */
   #pending = null;
+  #isHeld = false;
   /** The link of what the page shows, as it was last in the address. @type {string|null} */
   #written = location.hash;
+  /** The hash that was last read or written: while the address has another, news of it is still on its way. */
+  #known = location.hash;
   #told = [];
   #write = throttled(WRITE_EVERY, () => this.#replace());
   /** Why the link in the address was refused; null when it was not. @type {Reason|null} */
@@ -52,11 +55,12 @@ export class AddressBar {
     this.#hiding = hiding;
     this.#link = readLink(location.hash);
     this.#adopt();
-    const wrong = this.#link.wrong ?? hiding.wrong(this.#link.hidden, false);
+    const wrong = this.#wrong(this.#link);
     if (wrong) {
       this.#rests(wrong);
     } else {
       this.#pending = { link: this.#link, run: 0 };
+      this.#isHeld = needsDefaults(this.#link);
       hiding.set(this.#link.hidden);
       if (this.#link.pace !== null) store.dispatch({ type: "pace", pace: this.#link.pace });
     }
@@ -66,6 +70,11 @@ export class AddressBar {
   /** The run to begin with. @returns {[Record<string, any>, Record<string, any>[]]} its recipe and its changes */
   get run() {
     return this.refusal ? [{}, []] : [this.#link.recipe, this.#link.changes];
+  }
+
+  /** Whether the first run must wait for the recipe's defaults, as without them it cannot be told if the link is right. */
+  get isHeld() {
+    return this.#isHeld;
   }
 
   /** The theme to begin with. */
@@ -99,8 +108,7 @@ export class AddressBar {
   draw(state, defaults) {
     if (defaults && !this.#defaults) {
       this.#defaults = defaults;
-      const wrong = this.refusal ? null : this.#hiding.wrong(this.#hiding.names, true);
-      if (wrong) this.#refuse(wrong);
+      if (this.#isHeld) this.#letGo();
     }
     if (this.#pending) this.#await(state);
     if (this.refusal && this.#hasChosen(this.#store.state)) this.#chose();
@@ -112,13 +120,37 @@ export class AddressBar {
     this.#write();
   }
 
+  /** @param {import("./link.js").Link} link @returns {Reason|null} what is wrong with it, as far as that can be told yet */
+  #wrong(link) {
+    const wrong = link.wrong ?? this.#hiding.wrong(link.hidden, this.#defaults !== null);
+    if (wrong || !link.twin || !this.#defaults) return wrong;
+    const offered = choices({ ...this.#defaults, ...link.recipe }).map(({ id }) => id);
+    return offered.includes(link.twin) ? null : unknownTwin(link.twin, offered);
+  }
+
+  #letGo() {
+    this.#isHeld = false;
+    const { run } = this.#store.state;
+    if (this.#pending) {
+      const { link } = this.#pending;
+      const wrong = this.#wrong(link);
+      if (wrong) this.#refuse(wrong);
+      else this.#start(link);
+    }
+    if (run === 0) this.#page.live.connect();
+  }
+
+  #start(link) {
+    this.#setPace(link.pace ?? DEFAULT_PACE);
+    this.#store.dispatch({ type: "play" });
+    this.#page.live.start(link.recipe, link.changes);
+  }
+
   #await(state) {
     const { link, run } = this.#pending;
     if (state.run > run) {
       this.#pending = null;
-      const offered = choices(state.recipe).map(({ id }) => id);
-      if (link.twin && !offered.includes(link.twin)) this.#refuse(unknownTwin(link.twin, offered));
-      else this.#show(link);
+      this.#show(link);
     } else if (state.complaint && !state.opening) {
       this.#refuse({ complaint: state.complaint });
     }
@@ -147,6 +179,7 @@ export class AddressBar {
   /** Someone wrote another address in this tab. */
   #pasted() {
     const { hash } = location;
+    this.#known = hash;
     if (hash === this.#written) {
       if (this.refusal) this.#chose();
       return;
@@ -157,7 +190,7 @@ export class AddressBar {
       return;
     }
     const link = readLink(hash);
-    const wrong = link.wrong ?? this.#hiding.wrong(link.hidden, this.#defaults !== null);
+    const wrong = this.#wrong(link);
     const { run, pace, playing } = this.#store.state;
     this.refusal = null;
     this.#pending = { link, run, pace, playing };
@@ -166,9 +199,8 @@ export class AddressBar {
       return;
     }
     this.#store.dispatch({ type: "dismissed" });
-    this.#store.dispatch({ type: "pace", pace: link.pace ?? DEFAULT_PACE });
-    this.#store.dispatch({ type: "play" });
-    this.#page.live.start(link.recipe, link.changes);
+    this.#isHeld ||= !this.#defaults && needsDefaults(link);
+    if (!this.#isHeld) this.#start(link);
   }
 
   /** Where a run is in motion already it stays; otherwise the default run rests behind the sentence. */
@@ -233,13 +265,19 @@ export class AddressBar {
 
   #replace() {
     const fragment = this.refusal || this.#pending ? null : this.#fragment();
-    if (fragment === null) return;
+    if (fragment === null || location.hash !== this.#known) return;
     this.#written = fragment;
     if (fragment === location.hash) return;
     history.replaceState(history.state, "", location.pathname + location.search + fragment);
+    this.#known = location.hash;
   }
 }
 
 function unknownTwin(text, offered) {
   return { key: "link.wrong.word", values: { name: "twin", text: text.slice(0, 60), words: offered.join(", ") } };
+}
+
+/** @param {import("./link.js").Link} link */
+function needsDefaults({ twin, hidden }) {
+  return Boolean(twin) || hidden.some((name) => name.includes("."));
 }

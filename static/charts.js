@@ -21,6 +21,11 @@ export function config(words) {
   return { ...CONFIG, locale: words.language, locales: { [words.language]: { dictionary, format: {} } } };
 }
 
+/** A second run's line; its colour alone would not tell it. */
+export const TWIN_DASH = "9px,3px,2px,3px";
+/** Room in px around what is drawn along the wave's axis, which the lanes share. */
+export const MARGIN = { l: 36, r: 16, t: 4, b: 32 };
+
 /** A chart that only shows: the page scrolls through it. */
 export const STILL = { displayModeBar: false, responsive: true, doubleClick: false };
 

@@ -18,6 +18,7 @@ export class Controls {
   #legends = [];
   #schema = null;
   #models = [];
+  #recipe = null;
   #current = null;
   #asked = null; // the recipe that the next field's change builds on: two quick changes make one recipe
 
@@ -77,21 +78,28 @@ export class Controls {
   /** @param {import("./state.js").State} state @param {import("./state.js").State|null} drawn */
   draw(state, drawn) {
     if (this.#fields.size === 0) return;
-    if (state.current && state.current !== this.#current) {
-      this.#current = state.current;
-      this.#asked = state.current;
-      for (const group of this.#form.children) group.disabled = false;
-      for (const [name, field] of this.#fields) {
-        const busy = field.element.contains(document.activeElement) && document.activeElement.matches(":active");
-        if (!busy) field.show(state.current[name]);
-      }
-    }
+    if (state.current && state.current !== this.#current) this.#show(state);
     if (state.complaint !== drawn?.complaint) {
       if (state.complaint) this.#asked = state.current;
       const named = state.complaint ? this.#named(state.complaint.field) : [];
       for (const [name, field] of this.#fields) {
         field.complain(named[0] === name ? this.#words.refusal(state.complaint) : "");
       }
+    }
+  }
+
+  /** A new run's recipe whole; of one that changed only what did, as another field may wait for its new run. */
+  #show({ recipe, current }) {
+    const isNew = recipe !== this.#recipe || this.#current === null;
+    const names = [...this.#fields.keys()].filter((name) => isNew || current[name] !== this.#current[name]);
+    this.#asked = isNew ? current : { ...this.#asked, ...Object.fromEntries(names.map((name) => [name, current[name]])) };
+    this.#recipe = recipe;
+    this.#current = current;
+    for (const group of this.#form.children) group.disabled = false;
+    for (const name of names) {
+      const { element, show } = this.#fields.get(name);
+      const busy = element.contains(document.activeElement) && document.activeElement.matches(":active");
+      if (!busy) show(current[name]);
     }
   }
 

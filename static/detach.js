@@ -1,3 +1,5 @@
+import { setText } from "./element.js";
+
 /**
  * "The next step is important": the detach left out, on the server, in a sandbox. The graph grows chunk by chunk, then
  * PyTorch says why it will not go on.
@@ -151,7 +153,7 @@ export class Detach {
     const played = this.#off && this.#answer !== null;
     replay.hidden = !played;
     const sentence = this.#sentence(played);
-    if (says.textContent !== sentence) says.textContent = sentence;
+    setText(says, sentence);
     says.classList.toggle("error", this.#trouble !== "");
     code.replaceChildren(...this.#lines());
     const most = Math.max(1, ...(this.#answer?.acts ?? []).flatMap(({ chunks }) => chunks.map(({ nodes }) => nodes)));
@@ -244,7 +246,7 @@ class Card {
     const error = whole ? chunks[chunks.length - 1].error : null;
     this.#error.hidden = !error;
     this.#error.setAttribute("aria-label", say("error"));
-    if (this.#error.textContent !== (error ?? "")) this.#error.textContent = error ?? "";
+    setText(this.#error, error ?? "");
   }
 
   #values(acts, chunks) {

@@ -1,3 +1,5 @@
+import { setText } from "./element.js";
+
 /** The network as a file for other programs: a checkpoint of the run as it stands, which the server turns into ONNX. */
 
 const PATIENCE = 15_000; // ms for each of the two answers
@@ -37,7 +39,7 @@ export class Download {
     const sentence = this.#busy
       ? this.#words.say("network.onnx.busy")
       : (outcome?.sentence() ?? this.#words.say("network.onnx.about"));
-    if (says.textContent !== sentence) says.textContent = sentence;
+    setText(says, sentence);
     says.classList.toggle("error", !this.#busy && outcome?.failed === true);
   }
 
@@ -64,7 +66,7 @@ export class Download {
         const problem = await answer.json();
         return { sentence: () => this.#words.refusal(problem), failed: true };
       }
-      const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1] ?? "unrolled.onnx";
+      const name = nameOf(answer) ?? "unrolled.onnx";
       save(await answer.blob(), name);
       return { sentence: () => this.#words.say("network.onnx.done", { name }) };
     } catch {
@@ -75,6 +77,11 @@ export class Download {
 
 function tooLate() {
   return new Promise((_, reject) => setTimeout(reject, PATIENCE, new Error("no checkpoint came")));
+}
+
+/** @param {Response} answer @returns {string|undefined} the file's name that the server suggests */
+export function nameOf(answer) {
+  return /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1];
 }
 
 /** @param {Blob} blob @param {string} name */

@@ -175,11 +175,16 @@ function number(id, schema, words, on) {
   const scale = scaleOf(schema);
   control.classList.toggle("wide", !scale);
   const slider = scale && document.createElement("input");
+  let typing = false;
   const show = (value) => {
+    if (typing && document.activeElement === control) return;
     control.value = String(value);
     if (slider) slider.value = String(scale.notch(value));
   };
+  control.addEventListener("input", () => (typing = true));
+  control.addEventListener("blur", () => (typing = false));
   control.addEventListener("change", () => {
+    typing = false;
     const value = Number(control.value);
     const fits = control.value.trim() !== "" && value >= minimum && value <= maximum;
     control.setCustomValidity(fits ? "" : "out of bounds");

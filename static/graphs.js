@@ -1,3 +1,4 @@
+import { setText } from "./element.js";
 import { article } from "./graphs_article.js";
 import { GraphsChart } from "./graphs_chart.js";
 import { GraphsLive } from "./graphs_live.js";
@@ -89,7 +90,7 @@ export class Graphs {
     cancel.textContent = say("cancel");
     view.textContent = say(state.view === "live" ? "view.recording" : "view.live");
     const sentence = this.#sentence(state);
-    if (says.textContent !== sentence) says.textContent = sentence;
+    setText(says, sentence);
     says.classList.toggle("error", ["lost", "refused"].includes(state.stage) || state.missing);
   }
 

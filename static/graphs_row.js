@@ -1,3 +1,4 @@
+import { make } from "./element.js";
 import { duration, figures, round, written } from "./graphs_figures.js";
 import { LINES, Strip, height } from "./graphs_strip.js";
 
@@ -21,7 +22,7 @@ const INSTALLS = { tensorflow: "pip install 'unrolled[tensorflow]'", onnxruntime
 export const COLUMNS = ["graphs", "setup", "median", "slowest", "total", "wasted"];
 
 export class GraphRow {
-  /** @readonly */ element = element("div", { role: "rowgroup", class: "kind" });
+  /** @readonly */ element = make("div", { role: "rowgroup", class: "kind" });
   #words;
   #at;
   #strip = new Strip();
@@ -32,24 +33,24 @@ export class GraphRow {
     this.#words = words;
     this.element.dataset.kind = kind;
     const id = `graph-${kind}`;
-    const button = element("button", { type: "button", "aria-expanded": "false", "aria-controls": id });
+    const button = make("button", { type: "button", "aria-expanded": "false", "aria-controls": id });
     button.addEventListener("click", toggle);
-    const name = element("span", { class: "name" });
+    const name = make("span", { class: "name" });
     button.append(name);
-    const head = element("div", { role: "rowheader" });
-    const remarks = element("span", { class: "remarks" });
-    head.append(button, element("code", {}, CODE[kind] ?? kind), remarks);
-    const strip = element("div", { role: "cell", class: "strip" });
-    const absent = element("p", { class: "absent" });
-    const ticks = LINES.map((seconds) => element("span", { class: "tick", "aria-hidden": "true" }, round(seconds)));
+    const head = make("div", { role: "rowheader" });
+    const remarks = make("span", { class: "remarks" });
+    head.append(button, make("code", {}, CODE[kind] ?? kind), remarks);
+    const strip = make("div", { role: "cell", class: "strip" });
+    const absent = make("p", { class: "absent" });
+    const ticks = LINES.map((seconds) => make("span", { class: "tick", "aria-hidden": "true" }, round(seconds)));
     ticks.forEach((tick, i) => (tick.style.bottom = `${height(LINES[i]) - 8}px`));
     strip.append(this.#strip.element, ...ticks, absent);
-    const numbers = COLUMNS.map((column) => element("div", { role: "cell", class: "number", "data-column": column }));
-    for (const cell of numbers) cell.append(element("span", { class: "label", "aria-hidden": "true" }), element("b"));
-    const row = element("div", { role: "row" });
+    const numbers = COLUMNS.map((column) => make("div", { role: "cell", class: "number", "data-column": column }));
+    for (const cell of numbers) cell.append(make("span", { class: "label", "aria-hidden": "true" }), make("b"));
+    const row = make("div", { role: "row" });
     row.append(head, strip, ...numbers);
-    const details = element("div", { role: "cell", "aria-colspan": "8" });
-    const opened = element("div", { role: "row", class: "opened", id, hidden: "" });
+    const details = make("div", { role: "cell", "aria-colspan": "8" });
+    const opened = make("div", { role: "row", class: "opened", id, hidden: "" });
     opened.append(details);
     this.element.append(row, opened);
     this.#at = { button, name, remarks, absent, numbers, opened, details };
@@ -95,31 +96,31 @@ export class GraphRow {
     const remarks = [];
     const { failed } = row ? figures(row, chunks) : { failed: 0 };
     const trouble = failed > 0 ? say("failed", { failed, count: chunks.length }) : say("failed.all");
-    if (failed > 0 || row?.status === "failed") remarks.push(element("span", { class: "trouble" }, trouble));
-    if (row?.status === "cancelled") remarks.push(element("span", {}, say("cancelled.row")));
+    if (failed > 0 || row?.status === "failed") remarks.push(make("span", { class: "trouble" }, trouble));
+    if (row?.status === "cancelled") remarks.push(make("span", {}, say("cancelled.row")));
     const from = row?.status === "running" ? "running" : source;
-    if (view === "live") remarks.push(element("span", { class: source }, say(`source.${from}`)));
-    if (view === "live" && missing) remarks.push(element("span", {}, say("absent.here")));
+    if (view === "live") remarks.push(make("span", { class: source }, say(`source.${from}`)));
+    if (view === "live" && missing) remarks.push(make("span", {}, say("absent.here")));
     return remarks;
   }
 
   /** @returns {HTMLElement[]} a sentence, and the line that installs what is missing */
   #install({ row, missing }, key) {
     const line = missing ?? INSTALLS[row?.framework];
-    const sentence = element("span", {}, this.#words.say(`graphs.${line ? key : "absent.unknown"}`));
-    return line ? [sentence, element("code", {}, line)] : [sentence];
+    const sentence = make("span", {}, this.#words.say(`graphs.${line ? key : "absent.unknown"}`));
+    return line ? [sentence, make("code", {}, line)] : [sentence];
   }
 
   #details(shown) {
     const { row, chunks, missing } = shown;
     const say = (key, values) => this.#words.say(`graphs.${key}`, values);
-    const parts = [element("p", {}, say(`about.${shown.kind}`))];
+    const parts = [make("p", {}, say(`about.${shown.kind}`))];
     if (row && row.status !== "absent") {
       const times = { setup: duration(row.setup_seconds), imports: duration(row.import_seconds) };
-      parts.push(element("p", { class: "caption" }, say("details.times", times)));
+      parts.push(make("p", { class: "caption" }, say("details.times", times)));
     }
     if (missing) {
-      const line = element("p", { class: "absent" });
+      const line = make("p", { class: "absent" });
       line.append(...this.#install(shown, "absent.install"));
       parts.push(line);
     }
@@ -140,19 +141,12 @@ export class GraphRow {
 
   #said(said) {
     const label = this.#words.say("graphs.details.said");
-    const list = element("dl", { class: "said", tabindex: "0", role: "group", "aria-label": label });
+    const list = make("dl", { class: "said", tabindex: "0", role: "group", "aria-label": label });
     for (const [where, text, name] of said) {
-      const words = element("dd");
-      words.append(element("pre", {}, text));
-      list.append(element("dt", { class: name }, where), words);
+      const words = make("dd");
+      words.append(make("pre", {}, text));
+      list.append(make("dt", { class: name }, where), words);
     }
     return list;
   }
-}
-
-function element(name, attributes = {}, text = "") {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text) made.textContent = text;
-  return made;
 }

@@ -1,4 +1,5 @@
-import { made, openSheet } from "./sheet.js";
+import { made } from "./element.js";
+import { openSheet } from "./sheet.js";
 
 /** What the page is, its keys, and what the buttons above it do. */
 

@@ -1,4 +1,7 @@
+import { cleanPen } from "./canvas.js";
+import { MARGIN } from "./charts.js";
 import { lastOf } from "./columns.js";
+import { setText } from "./element.js";
 import { HiddenPictures, decadesOf, sampleAt, scaleOf } from "./strip.js";
 import { short } from "./words.js";
 
@@ -8,8 +11,7 @@ import { short } from "./words.js";
  * Of several streams the first is shown, as in the wave.
  */
 
-/** The wave's margins, which the lanes share. */
-export const [LEFT, RIGHT] = [36, 16];
+const { l: LEFT, r: RIGHT } = MARGIN;
 
 /** How long the gradient takes to run back to the wall in slow motion. */
 const BACKWARD = 700; // ms
@@ -105,7 +107,7 @@ export class Lanes {
 
   #say(lane, sentence) {
     const { says } = this.#lanes[lane];
-    if (says.textContent !== sentence) says.textContent = sentence;
+    setText(says, sentence);
   }
 
   #paint() {
@@ -118,12 +120,7 @@ export class Lanes {
   /** Calls back with a clean pen in CSS pixels, clipped to the axis, and where a phase lies on it. */
   #onCanvas({ canvas, width, height }, paint) {
     if (!width || !height) return;
-    const ratio = devicePixelRatio;
-    const size = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
-    const pen = canvas.getContext("2d");
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
+    const pen = cleanPen(canvas, width, height);
     const [from, to] = this.#view.range;
     const scale = (width - LEFT - RIGHT) / (to - from);
     pen.save();
@@ -179,7 +176,7 @@ export class Lanes {
     const say = (id, exponent) => {
       const element = document.getElementById(`lane-gradient-${id}`);
       const text = short(10 ** exponent);
-      if (element.textContent !== text) element.textContent = text;
+      setText(element, text);
     };
     say("low", low);
     say("high", high);

@@ -1,4 +1,5 @@
-import { STILL, axis, layout, powers } from "./charts.js";
+import { STILL, TWIN_DASH, axis, layout, powers } from "./charts.js";
+import { setText } from "./element.js";
 
 /** The loss of every chunk and its running mean, on a log scale; the whole run in a bounded number of points. */
 
@@ -48,7 +49,7 @@ export class Loss {
         y: other.map((point) => point.meanLoss),
         mode: "lines",
         visible: other.length > 0,
-        line: { color: palette.twin, width: 2, dash: "9px,3px,2px,3px" },
+        line: { color: palette.twin, width: 2, dash: TWIN_DASH },
         hovertemplate: `${say("twin.mean")} %{y:.3g}<extra></extra>`,
       },
     ];
@@ -64,7 +65,7 @@ export class Loss {
     const sentence = under.length
       ? say(`floor.${under.at(-1)}.reached`, { update: reached[under.at(-1)] })
       : say(known.length ? "floor.not_yet" : "floor.none");
-    if (this.#floors.textContent !== sentence) this.#floors.textContent = sentence;
+    setText(this.#floors, sentence);
   }
 
   #layout(points, palette, floors) {

@@ -11,7 +11,7 @@ import { Printed } from "./printed.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Transport } from "./transport.js";
-import { Twin } from "./twin.js";
+import { Twin, asRate } from "./twin.js";
 import { Words, preferredLanguage, rememberLanguage } from "./words.js";
 
 /** Wiring only. The socket opens first: the network learns while words, schema and Plotly are on their way. */
@@ -28,7 +28,7 @@ const hiding = new Hiding(() => requestAnimationFrame(() => drawing.laidOut()));
 const bar = new AddressBar(store, hiding);
 const live = new Live(socketAddress("ws/train"), store, ...bar.run);
 live.views("lanes", ["hidden", "gradient"]); // until it is known which of them is in sight
-live.connect();
+if (!bar.isHeld) live.connect();
 
 const words = new Words();
 const transport = new Transport(store, live, words);
@@ -42,7 +42,7 @@ const presets = new Presets(at("presets"), at("preset-caption"), words, (recipe)
 const status = new Status(words, {
   default: () => bar.startDefault(),
   play: () => transport.play(),
-  rewind: () => live.rewind({ learning_rate: halved(store.state.current.learning_rate) }),
+  rewind: () => live.rewind({ learning_rate: asRate(store.state.current.learning_rate / 2) }),
   retry: () => live.retry(),
   reload: () => location.reload(),
   dismiss: () => store.dispatch({ type: "dismissed" }),
@@ -66,11 +66,6 @@ let graphs = null;
 
 const twin = new Twin(words, socketAddress("ws/train"), () => store.redraw(), () => transport.reset());
 const drawing = new Drawing(store, live, words, twin, predict);
-
-/** @param {number} rate half of it, in two digits, as the slider has them */
-function halved(rate) {
-  return Math.max(1e-5, Number((rate / 2).toPrecision(2)));
-}
 
 function drawWords(state, drawn) {
   transport.draw(state);

@@ -1,4 +1,5 @@
-import { STILL, axis, layout, powers } from "./charts.js";
+import { STILL, TWIN_DASH, axis, layout, powers } from "./charts.js";
+import { setText } from "./element.js";
 import { RECENT } from "./state.js";
 
 /** The error by its place in the chunk: the first sample after a seam is where memory shows. */
@@ -19,7 +20,7 @@ export class Microscope {
     const other = twin ? errorBySteps(twin.chunks) : [];
     const say = (key, values) => this.#words.say(key, values);
     const sentence = say("microscope.says", { count: Math.min(RECENT, state.chunks.length) });
-    if (this.#says.textContent !== sentence) this.#says.textContent = sentence;
+    setText(this.#says, sentence);
     const steps = (errors) => errors.map((_, i) => i + 1);
     const hovertemplate = `${say("microscope.step")} %{x}<br>${say("microscope.error")} %{y:.3g}<extra></extra>`;
     const traces = [
@@ -37,7 +38,7 @@ export class Microscope {
         y: other,
         mode: "lines",
         visible: other.length > 0,
-        line: { color: palette.twin, width: 1.75, dash: "9px,3px,2px,3px" },
+        line: { color: palette.twin, width: 1.75, dash: TWIN_DASH },
         hoverinfo: "skip",
       },
       {

@@ -1,4 +1,6 @@
+import { cleanPen } from "./canvas.js";
 import { lastOf } from "./columns.js";
+import { setText } from "./element.js";
 
 /** What this chunk's graph took: its nodes jump with the length, for the graph is built anew each time. */
 
@@ -42,7 +44,7 @@ export class Odometer {
     this.#at.samples.textContent = streams > 1 ? `${streams} × ${newest.length}` : String(newest.length);
     const key = framework === "tensorflow" ? "odometer.static" : "odometer.says";
     const says = this.#words.say(key, { cell: cell.toUpperCase(), hidden_size });
-    if (this.#at.says.textContent !== says) this.#at.says.textContent = says;
+    setText(this.#at.says, says);
     for (const [part, { row, name, bar, value }] of this.#times) {
       const milliseconds = newest.milliseconds[part];
       row.hidden = milliseconds === undefined;
@@ -58,10 +60,7 @@ export class Odometer {
   #bars(chunks, palette) {
     const { bars: canvas } = this.#at;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    const ratio = devicePixelRatio;
-    [canvas.width, canvas.height] = [width * ratio, height * ratio];
-    const pen = canvas.getContext("2d");
-    pen.scale(ratio, ratio);
+    const pen = cleanPen(canvas, width, height);
     const most = Math.max(1, ...chunks.map(({ nodes }) => nodes ?? 0));
     const each = width / BARS;
     const first = BARS - chunks.length;

@@ -1,3 +1,4 @@
+import { setText } from "./element.js";
 import { Pen, RATE } from "./pad_pen.js";
 import { Sheet, drawCircle, drawLines, valueAt } from "./pad_sheet.js";
 import { PadSocket } from "./pad_socket.js";
@@ -206,11 +207,6 @@ export class Pad {
     setText(says, say(`says.${resting ? "rest" : state.stage}`, values));
     says.dataset.stage = resting ? "rest" : state.stage;
   }
-}
-
-/** Screen readers repeat a text that was set again: only a new one is set. */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /** @param {number} value @returns {string} always as wide */

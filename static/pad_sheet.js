@@ -1,3 +1,5 @@
+import { cleanPen } from "./canvas.js";
+
 /** A canvas that is sharp on every screen, and the two pictures that are drawn on it: the lines, and the circle. */
 
 /** @typedef {import("./palette.js").Palette} Palette @typedef {import("./pad_state.js").PadState} PadState */
@@ -25,13 +27,7 @@ export class Sheet {
 
   /** @returns {CanvasRenderingContext2D} empty, in CSS pixels */
   begin() {
-    const canvas = this.#canvas;
-    const ratio = devicePixelRatio;
-    const [width, height] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const context = canvas.getContext("2d");
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, this.width, this.height);
+    const context = cleanPen(this.#canvas, this.width, this.height);
     context.lineJoin = "round";
     context.lineCap = "round";
     return context;

@@ -1,4 +1,5 @@
 import { STILL, axis, layout } from "./charts.js";
+import { copyText } from "./clipboard.js";
 import { bodyOf, curlOf, pasted, sine } from "./request.js";
 
 /** The predict panel: ask the trained network over HTTP, see its answer, take the curl along. */
@@ -156,13 +157,7 @@ export class Predict {
   }
 
   async #copy() {
-    const { curl } = this.#at;
-    if (navigator.clipboard) {
-      await navigator.clipboard.writeText(curl.textContent);
-    } else {
-      getSelection().selectAllChildren(curl); // no clipboard without https: the older way
-      document.execCommand("copy");
-    }
+    await copyText(this.#at.curl);
     this.#at["copy-word"].textContent = this.#words.say("predict.copied");
     setTimeout(() => (this.#at["copy-word"].textContent = this.#words.say("predict.copy")), COPIED);
   }

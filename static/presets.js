@@ -52,16 +52,23 @@ export class Presets {
     this.#missing = missing;
     for (const { id, recipe } of PRESETS) {
       this.#buttons.get(id).setAttribute("aria-disabled", String(recipe.framework in missing));
-      this.#buttons.get(id).title = missing[recipe.framework] ?? "";
     }
+    this.relabel();
   }
 
   #explain(framework) {
-    this.#caption.textContent = this.#words.say("preset.missing", { install: this.#missing[framework] });
+    this.#caption.textContent = this.#lacks(framework);
+  }
+
+  #lacks(framework) {
+    return this.#words.say("preset.missing", { install: this.#missing[framework] });
   }
 
   relabel() {
     if (!this.#words.ready) return;
+    for (const { id, recipe } of PRESETS) {
+      this.#buttons.get(id).title = recipe.framework in this.#missing ? this.#lacks(recipe.framework) : "";
+    }
     this.#caption.textContent = this.#words.say(`preset.${this.#chosen ?? "own"}.caption`);
   }
 

@@ -1,5 +1,7 @@
-import { save } from "./download.js";
-import { made, openSheet } from "./sheet.js";
+import { copyText } from "./clipboard.js";
+import { nameOf, save } from "./download.js";
+import { made } from "./element.js";
+import { openSheet } from "./sheet.js";
 
 /** The run as a PyTorch script: the server writes it from recipe and live changes, a dialog shows it to be taken away. */
 
@@ -48,7 +50,7 @@ export async function openScript(words, state) {
   says.textContent = words.say("script.run", { name: source.name });
   for (const one of [copy, download]) one.disabled = false;
   copy.addEventListener("click", async () => {
-    await copied(text);
+    await copyText(text);
     copy.textContent = words.say("script.copied");
     setTimeout(() => (copy.textContent = words.say("script.copy")), COPIED);
   });
@@ -64,7 +66,7 @@ async function written(run) {
     signal: AbortSignal.timeout(PATIENCE),
   });
   if (!answer.ok) throw Object.assign(new Error("refused"), { problem: await answer.json() });
-  const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1] ?? "unrolled.py";
+  const name = nameOf(answer) ?? "unrolled.py";
   return { text: await answer.text(), name };
 }
 
@@ -78,16 +80,6 @@ function merged(changes) {
     byUpdate.set(change.after_update, { ...byUpdate.get(change.after_update), ...change });
   }
   return [...byUpdate.values()];
-}
-
-/** @param {HTMLElement} element its text goes to the clipboard */
-async function copied(element) {
-  if (navigator.clipboard) {
-    await navigator.clipboard.writeText(element.textContent);
-  } else {
-    getSelection().selectAllChildren(element); // no clipboard without https: the older way
-    document.execCommand("copy");
-  }
 }
 
 function button(testid, className, text) {

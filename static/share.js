@@ -1,3 +1,5 @@
+import { copyText } from "./clipboard.js";
+import { make } from "./element.js";
 import { throttled } from "./throttle.js";
 
 /** The dialog of the link: its address to copy, its code for the projector, and what of the page it shows. */
@@ -103,12 +105,7 @@ export class Share {
 
   async #copy() {
     const { address, copy } = this.#at;
-    if (navigator.clipboard) {
-      await navigator.clipboard.writeText(address.value);
-    } else {
-      address.select(); // no clipboard without https: the older way
-      document.execCommand("copy");
-    }
+    await copyText(address);
     copy.textContent = this.#words.say("link.copied");
     setTimeout(() => (copy.textContent = this.#words.say("link.copy")), COPIED);
   }
@@ -116,16 +113,6 @@ export class Share {
 
 function titleOf(panel) {
   return panel.querySelector("h2, h3")?.textContent.trim() || panel.getAttribute("aria-label");
-}
-
-/** An element with its attributes; `say` and `sayLabel` name its words. */
-function make(tag, { say, sayLabel, ...attributes } = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  if (say) element.dataset.say = say;
-  if (sayLabel) element.dataset.sayLabel = sayLabel;
-  element.append(...children);
-  return element;
 }
 
 function checkbox(id, say) {

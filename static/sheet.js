@@ -34,10 +34,3 @@ export function openSheet(words, title, body) {
   dialog.showModal();
   return dialog;
 }
-
-/** @param {string} name @param {...(Node|string)} children */
-export function made(name, ...children) {
-  const element = document.createElement(name);
-  element.append(...children);
-  return element;
-}

@@ -1,4 +1,5 @@
 import { lastOf } from "./columns.js";
+import { setText } from "./element.js";
 import { short } from "./words.js";
 
 /**
@@ -286,7 +287,7 @@ export class Slow {
   }
 
   #write(sentence) {
-    if (this.#at.says.textContent !== sentence) this.#at.says.textContent = sentence;
+    setText(this.#at.says, sentence);
   }
 
   #code(lines, active) {

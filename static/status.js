@@ -1,3 +1,5 @@
+import { setText } from "./element.js";
+
 /** How things stand, always with a word; where something is to be done, a sentence and one button. */
 
 const BUSY = ["waiting", "full", "offline", "refused", "reload"];
@@ -74,9 +76,4 @@ export class Status {
     setText(this.#at.action, this.#words.say(`notice.act.${sentence.act}`));
     this.#act = this.#on[sentence.act];
   }
-}
-
-/** Screen readers repeat a text that was set again: only a new one is set. */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }

@@ -1,4 +1,5 @@
-import { made, openSheet } from "./sheet.js";
+import { made } from "./element.js";
+import { openSheet } from "./sheet.js";
 
 /** What the wave and the loss chart draw, as tables of numbers; built when asked for, as the run stands then. */
 

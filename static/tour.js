@@ -1,6 +1,6 @@
-import { STATIONS } from "./tour_stations.js";
-import { made } from "./sheet.js";
+import { made } from "./element.js";
 import { drawPicture } from "./tour_picture.js";
+import { STATIONS } from "./tour_stations.js";
 
 /**
  * The guided tour: a card beside the page. Each station sets up a run, points at one thing, and asks one question

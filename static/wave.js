@@ -1,4 +1,4 @@
-import { axis, config, layout } from "./charts.js";
+import { MARGIN, TWIN_DASH, axis, config, layout } from "./charts.js";
 import { TOP, columns, join, lastOf, marks, near, residuals } from "./columns.js";
 
 /**
@@ -195,7 +195,7 @@ export class Wave {
         ...thin,
         uid: "twin",
         visible: twin.length > 0,
-        line: { color: palette.twin, width: 1.75, dash: "9px,3px,2px,3px" },
+        line: { color: palette.twin, width: 1.75, dash: TWIN_DASH },
       },
       {
         ...residuals(this.stage === "loss" ? newest : null),
@@ -226,7 +226,7 @@ export class Wave {
   #layout(chunks, palette, range) {
     const newest = chunks.length ? chunks[chunks.length - 1].phase[0] : [0, 0];
     return layout(palette, {
-      margin: { l: 36, r: 16, t: 4, b: 32 },
+      margin: MARGIN,
       hovermode: "x",
       hoverdistance: 24,
       uirevision: this.#turn,

@@ -266,8 +266,8 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
 
 # ---------------------------------------------------------------- Chinese
 
-NAMES = r"\b(Unrolled|API|PyTorch|TensorFlow|ONNX Runtime|RNN|GRU|LSTM|Adam|SGD|detach)\b|“[^”]*”"
-"""What is called so in Chinese too, and what is quoted."""
+NAMES = r"\b(Unrolled|API|PyTorch|TensorFlow|ONNX Runtime|RNN|GRU|LSTM|Adam|SGD|detach|[0-9a-f]{16})\b|“[^”]*”"
+"""What is called so in Chinese too, a model's id, and what is quoted."""
 
 
 def is_english(text: str) -> bool:

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,22 @@ from tests.test_page import DESK, SECONDS, Visit, Visits, browser, folded, visit
 __all__ = ["browser", "visit"]
 
 TALL = DESK | {"height": 1600}
+
+
+@pytest.fixture(scope="module")
+def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page for all these tests, as Plotly takes seconds to start."""
+    context = browser.new_context(viewport=TALL, locale="en-US")
+    yield Visit(context, server_url + "/")
+    context.close()
+
+
+@pytest.fixture
+def page(resident: Visit) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it."""
+    resident.begins_anew()
+    yield resident
+    assert resident.troubles == []
 
 
 def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:
@@ -50,8 +67,7 @@ def middle(update: dict[str, Any], step: int) -> float:
     return first + (last - first) * (step + 0.5) / update["length"]
 
 
-def test_the_state_lane_shows_the_hidden_units_in_diverging_colours(visit: Visits) -> None:
-    page = visit()
+def test_the_state_lane_shows_the_hidden_units_in_diverging_colours(page: Visit) -> None:
     newest = rests_after(page, 12)[-1]
     hidden = np.frombuffer(base64.b64decode(newest["hidden"][0]), np.int8).reshape(newest["length"], -1)
     shown = colours(page, "state", [middle(newest, step) for step in range(newest["length"])])
@@ -64,8 +80,7 @@ def test_the_state_lane_shows_the_hidden_units_in_diverging_colours(visit: Visit
         assert [red, green, blue] == pytest.approx(wanted, abs=2), f"time step {step}"
 
 
-def test_the_gradient_lane_has_a_wall_at_every_seam_and_the_state_lane_only_where_state_is_reset(visit: Visits) -> None:
-    page = visit()
+def test_the_gradient_lane_has_a_wall_at_every_seam_and_the_state_lane_only_where_state_is_reset(page: Visit) -> None:
     chunks = rests_after(page, 12)[-4:]
     seams = [chunk["t"][0][0] / math.pi for chunk in chunks]
     ink = [29, 31, 35, 255]
@@ -85,8 +100,7 @@ def test_the_gradient_lane_has_a_wall_at_every_seam_and_the_state_lane_only_wher
     assert all(max(abs(np.subtract(pixel, ink))) < 60 for pixel in pixels)
 
 
-def test_hovering_a_lane_tells_its_value(visit: Visits) -> None:
-    page = visit()
+def test_hovering_a_lane_tells_its_value(page: Visit) -> None:
     newest = rests_after(page, 8)[-1]
     canvas = page.at("lane-gradient")
     box = canvas.bounding_box()
@@ -102,8 +116,7 @@ def test_hovering_a_lane_tells_its_value(visit: Visits) -> None:
     expect(page.at("lane-tip")).to_contain_text("unit")
 
 
-def test_the_lanes_follow_the_waves_pan_and_zoom(visit: Visits) -> None:
-    page = visit()
+def test_the_lanes_follow_the_waves_pan_and_zoom(page: Visit) -> None:
     page.draws(12)
     before = page.page.evaluate("document.querySelector('#lane-state canvas').toDataURL()")
     page.pauses()
@@ -118,6 +131,7 @@ def test_the_lanes_follow_the_waves_pan_and_zoom(visit: Visits) -> None:
 
 def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
     page = visit(viewport=TALL, charts=False)
+    page.draws(1)
 
     def views() -> list[str] | None:
         return next((message["views"] for message in reversed(page.sent) if "views" in message), None)
@@ -133,8 +147,7 @@ def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
 # ---------------------------------------------------------------- floors
 
 
-def test_the_floors_are_dashed_lines_with_labels_on_the_loss_chart(visit: Visits) -> None:
-    page = visit(viewport=TALL)
+def test_the_floors_are_dashed_lines_with_labels_on_the_loss_chart(page: Visit) -> None:
     page.until(lambda: len(page.trace("mean", "loss-chart")["y"]) > 2, "the loss is drawn")
     lines, labels = page.page.evaluate(
         "(({shapes, annotations}) => [shapes.map(s => [s.y0, s.y1, s.line.dash]), annotations.map(a => a.text)])"
@@ -147,8 +160,7 @@ def test_the_floors_are_dashed_lines_with_labels_on_the_loss_chart(visit: Visits
     assert "0.0611" in labels[1]
 
 
-def test_the_page_says_when_the_run_has_got_under_a_floor(visit: Visits) -> None:
-    page = visit(viewport=TALL)
+def test_the_page_says_when_the_run_has_got_under_a_floor(page: Visit) -> None:
     says = page.at("loss-floors")
     expect(says).to_contain_text("above both floors")
     expect(says).to_contain_text("Below both floors")
@@ -159,8 +171,7 @@ def test_the_page_says_when_the_run_has_got_under_a_floor(visit: Visits) -> None
     assert np.mean(losses[-60:-10]) > 0.0611
 
 
-def test_without_a_known_floor_none_is_drawn(visit: Visits) -> None:
-    page = visit(viewport=TALL)
+def test_without_a_known_floor_none_is_drawn(page: Visit) -> None:
     page.draws(1)
     page.choose("longest", 2)
     page.choose("shortest", 2)
@@ -186,8 +197,7 @@ def test_the_microscope_shows_the_error_by_time_step(browser: Browser, server_ur
     assert result == [[1 / 3, 1 / 3, 2.5], [1]]
 
 
-def test_without_carried_state_the_first_sample_after_the_seam_stands_out(visit: Visits) -> None:
-    page = visit(viewport=TALL)
+def test_without_carried_state_the_first_sample_after_the_seam_stands_out(page: Visit) -> None:
     page.draws(1)
     page.page.locator("[data-preset=no_memory]").click()
     page.at("pace").fill("100")
@@ -201,8 +211,7 @@ def test_without_carried_state_the_first_sample_after_the_seam_stands_out(visit:
     assert page.trace("first", "microscope-chart")["x"] == [1]
 
 
-def test_the_circle_fades_recent_chunks(visit: Visits) -> None:
-    page = visit(viewport=TALL)
+def test_the_circle_fades_recent_chunks(page: Visit) -> None:
     page.draws(12)
     page.until(lambda: len(page.trace("recent-0", "circle-chart")["x"]) > 0, "older chunks are drawn")
     opacities = page.page.evaluate(
@@ -212,8 +221,7 @@ def test_the_circle_fades_recent_chunks(visit: Visits) -> None:
     assert opacities[0] < 0.2 < opacities[-1] == 1
 
 
-def test_the_odometer_jumps_with_the_length(visit: Visits) -> None:
-    page = visit(viewport=TALL)
+def test_the_odometer_jumps_with_the_length(page: Visit) -> None:
     page.draws(3)
     page.until(lambda: "nodes" in page.updates()[-1], "graphs are counted")
     page.pauses()
@@ -229,8 +237,7 @@ def test_the_odometer_jumps_with_the_length(visit: Visits) -> None:
     expect(page.page.locator("#odometer-says")).to_contain_text("reference network, nn.RNN of 32 units")
 
 
-def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(visit: Visits) -> None:
-    page = visit(viewport=TALL)
+def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(page: Visit) -> None:
     page.draws(6)
     page.pauses()
 
@@ -249,93 +256,86 @@ def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(v
 # ---------------------------------------------------------------- twin runs
 
 
-@pytest.fixture
-def twins(visit: Visits) -> Visit:
-    page = visit(viewport=TALL)
-    page.draws(1)
-    return page
-
-
 def recipes(page: Visit) -> list[dict[str, Any]]:
     return [message["recipe"] for message in page.opened()]
 
 
-def test_a_twin_runs_with_one_switch_changed_on_the_same_chunks(twins: Visit) -> None:
-    twins.at("twin").select_option("reset")
-    twins.until(lambda: len(recipes(twins)) == 3, "the run begins anew, and its twin with it")
-    first, other = recipes(twins)[1:]
+def test_a_twin_runs_with_one_switch_changed_on_the_same_chunks(page: Visit) -> None:
+    page.at("twin").select_option("reset")
+    page.until(lambda: len(recipes(page)) == 3, "the run begins anew, and its twin with it")
+    first, other = recipes(page)[1:]
     assert {name for name in first if first[name] != other[name]} == {"carry_state"}
-    expect(twins.page.locator("#twin-key")).to_contain_text("state reset at seams")
+    expect(page.page.locator("#twin-key")).to_contain_text("state reset at seams")
     for chart in ("wave", "loss-chart", "microscope-chart"):
-        twins.until(lambda chart=chart: len(twins.trace("twin", chart)["y"]) > 3, f"it is drawn in {chart}")
+        page.until(lambda chart=chart: len(page.trace("twin", chart)["y"]) > 3, f"it is drawn in {chart}")
     lengths: dict[int, set[int]] = {}
-    begun = next(i for i, message in enumerate(twins.received) if message["type"] == "opened" and i > 0)
-    for message in twins.received[begun:]:
+    begun = next(i for i, message in enumerate(page.received) if message["type"] == "opened" and i > 0)
+    for message in page.received[begun:]:
         for update in message.get("updates", []):
             lengths.setdefault(update["update"], set()).add(update["length"])
     assert all(len(each) == 1 for each in lengths.values())
 
 
-def test_the_twin_goes_pauses_and_steps_with_the_first_run(twins: Visit) -> None:
-    twins.at("twin").select_option("gru")
-    twins.until(lambda: len(recipes(twins)) == 3, "both are open")
-    twins.until(lambda: len(twins.trace("twin")["y"]) > 30, "the twin is drawn")
-    twins.at("play").click()
-    expect(twins.at("status")).to_have_text("paused")
-    twins.at("step").click()
-    steps = [message for message in twins.sent if message["type"] == "step"]
-    twins.until(lambda: len([m for m in twins.sent if m["type"] == "pause"]) == 2, "both pause")
+def test_the_twin_goes_pauses_and_steps_with_the_first_run(page: Visit) -> None:
+    page.at("twin").select_option("gru")
+    page.until(lambda: len(recipes(page)) == 3, "both are open")
+    page.until(lambda: len(page.trace("twin")["y"]) > 30, "the twin is drawn")
+    page.at("play").click()
+    expect(page.at("status")).to_have_text("paused")
+    page.at("step").click()
+    steps = [message for message in page.sent if message["type"] == "step"]
+    page.until(lambda: len([m for m in page.sent if m["type"] == "pause"]) == 2, "both pause")
     assert steps
 
     def ends() -> set[float]:
         return {
-            round(max(x for x in twins.trace(name)["x"] if x is not None), 6) for name in ("fresh-prediction", "twin")
+            round(max(x for x in page.trace(name)["x"] if x is not None), 6) for name in ("fresh-prediction", "twin")
         }
 
-    twins.until(lambda: len(ends()) == 1, "both rest at the same chunk")
+    page.until(lambda: len(ends()) == 1, "both rest at the same chunk")
 
 
-def test_a_live_change_reaches_the_twin_but_not_its_own_switch(twins: Visit) -> None:
+def test_a_live_change_reaches_the_twin_but_not_its_own_switch(page: Visit) -> None:
     heard: list[dict[str, Any]] = []  # what the twin's own socket hears
-    twins.page.on("websocket", lambda wire: wire.on("framereceived", lambda frame: heard.append(frame)))
+    page.page.on("websocket", lambda wire: wire.on("framereceived", lambda frame: heard.append(frame)))
 
     def changes() -> list[dict[str, Any]]:
         texts = [json.loads(frame) for frame in heard if isinstance(frame, str)]
         return [message for message in texts if message["type"] == "changed"]
 
-    twins.at("twin").select_option("slower")
-    twins.until(lambda: len(recipes(twins)) == 3, "both are open")
-    twins.until(lambda: len(twins.trace("twin")["y"]) > 3, "the twin is drawn")
-    twins.choose("learning_rate", 0.01)
-    told = lambda: [m for m in twins.received if m["type"] == "changed" and m.get("learning_rate") == 0.01]  # noqa: E731
-    twins.until(lambda: bool(told()), "the first run changes")
-    twins.page.locator("[data-field=carry_state] input").uncheck()
-    twins.until(lambda: bool(changes()), "the twin changes")
+    page.at("twin").select_option("slower")
+    page.until(lambda: len(recipes(page)) == 3, "both are open")
+    page.until(lambda: len(page.trace("twin")["y"]) > 3, "the twin is drawn")
+    page.choose("learning_rate", 0.01)
+    told = lambda: [m for m in page.received if m["type"] == "changed" and m.get("learning_rate") == 0.01]  # noqa: E731
+    page.until(lambda: bool(told()), "the first run changes")
+    page.page.locator("[data-field=carry_state] input").uncheck()
+    page.until(lambda: bool(changes()), "the twin changes")
     assert [message["carry_state"] for message in changes()] == [False]
     assert "learning_rate" not in changes()[0]
 
 
-def test_without_a_twin_its_socket_closes(twins: Visit, server: Any) -> None:
-    twins.at("twin").select_option("uniform")
-    twins.until(lambda: len(twins.trace("twin")["y"]) > 3, "the twin is drawn")
+def test_without_a_twin_its_socket_closes(page: Visit, server: Any) -> None:
+    page.at("twin").select_option("uniform")
+    page.until(lambda: len(page.trace("twin")["y"]) > 3, "the twin is drawn")
     viewers = server.metric("unrolled_viewers")
-    twins.at("twin").select_option("")
-    twins.until(lambda: server.metric("unrolled_viewers") == viewers - 1, "it has left", SECONDS)
-    expect(twins.page.locator("#twin-key")).to_be_hidden()
-    twins.until(lambda: not twins.trace("twin")["y"], "its curve is gone")
+    page.at("twin").select_option("")
+    page.until(lambda: server.metric("unrolled_viewers") == viewers - 1, "it has left", SECONDS)
+    expect(page.page.locator("#twin-key")).to_be_hidden()
+    page.until(lambda: not page.trace("twin")["y"], "its curve is gone")
 
 
-def test_the_twin_of_another_length_is_drawn_at_the_first_runs_place(twins: Visit) -> None:
-    twins.at("twin").select_option("fixed")
-    twins.until(lambda: len(recipes(twins)) == 3, "both are open")
-    assert (recipes(twins)[2]["shortest"], recipes(twins)[2]["longest"]) == (2, 2)
-    twins.at("pace").fill("100")
-    twins.draws(300)
+def test_the_twin_of_another_length_is_drawn_at_the_first_runs_place(page: Visit) -> None:
+    page.at("twin").select_option("fixed")
+    page.until(lambda: len(recipes(page)) == 3, "both are open")
+    assert (recipes(page)[2]["shortest"], recipes(page)[2]["longest"]) == (2, 2)
+    page.at("pace").fill("100")
+    page.draws(300)
 
     def beside() -> bool:
         ends = [
-            max((x for x in twins.trace(name)["x"] if x is not None), default=99) for name in ("prediction", "twin")
+            max((x for x in page.trace(name)["x"] if x is not None), default=99) for name in ("prediction", "twin")
         ]
         return abs(ends[0] - ends[1]) < 8
 
-    twins.until(beside, "the twin stays beside the first run")
+    page.until(beside, "the twin stays beside the first run")

@@ -1,0 +1,25 @@
+/** Elements and their text. */
+
+/** Screen readers repeat a text that was set again: only a new one is set. @param {Element} element @param {string} text */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, string>} attributes of which `say` and `sayLabel` name words of the page
+ * @param {...(Node|string)} children
+ */
+export function make(name, { say, sayLabel, ...attributes } = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, value);
+  if (say) element.dataset.say = say;
+  if (sayLabel) element.dataset.sayLabel = sayLabel;
+  element.append(...children);
+  return element;
+}
+
+/** @param {string} name @param {...(Node|string)} children */
+export function made(name, ...children) {
+  return make(name, {}, ...children);
+}
