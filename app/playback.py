@@ -21,7 +21,7 @@ class Playback:
         self.views = asked.views
         self._after = after
         # it may have lost the connection between the last update and the word that this was the last
-        self._finish_again = asked.resume and after == learner.recipe.stop_after
+        self._finish_again = asked.resume and 0 < after == learner.recipe.stop_after
         self._ready: list[Update] = []
 
     def seen(self, update: int) -> None:

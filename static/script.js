@@ -31,8 +31,7 @@ export async function openScript(words, state) {
   const download = button("script-download", "ghost", words.say("script.download"));
   const row = made("div", copy, download, says);
   row.className = "row";
-  const dialog = openSheet(words, words.say("script.title"), [about, text, row]);
-  dialog.classList.add("script-sheet");
+  const dialog = openSheet(words, words.say("script.title"), [about, text, row], "script-sheet");
   dialog.dataset.testid = "script-dialog";
 
   /** @type {Source} */

@@ -6,11 +6,12 @@ let count = 0;
  * @param {import("./words.js").Words} words
  * @param {string} title
  * @param {Node[]} body
+ * @param {string} [name] a class of its own, for its style and its words
  * @returns {HTMLDialogElement} shown
  */
-export function openSheet(words, title, body) {
+export function openSheet(words, title, body, name = "") {
   const dialog = document.createElement("dialog");
-  dialog.className = "sheet";
+  dialog.className = `sheet ${name}`;
   const header = document.createElement("div");
   header.className = "head";
   const heading = document.createElement("h2");

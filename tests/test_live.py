@@ -392,6 +392,13 @@ def test_a_run_resumed_at_its_end_is_told_that_it_finished(server: Server) -> No
         assert one.updates(1)[0]["update"] == 6
 
 
+def test_an_endless_run_resumed_at_its_start_is_not_told_that_it_finished(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        one.resume(one.checkpoint, after=0)
+        assert one.next()["type"] == "updates"
+
+
 def test_a_checkpoint_that_is_none_is_refused_and_the_old_run_goes_on(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(pace=60)
