@@ -747,7 +747,7 @@ def test_every_field_of_the_recipe_has_words(server_url: str) -> None:
 def test_after_a_restart_of_the_server_the_run_goes_on(browser: Browser, start_server: Callable[..., Any]) -> None:
     context = browser.new_context(viewport=DESK, locale="en-US")
     with start_server() as server:
-        page = Visit(context, server.url + "/")
+        page = Visit(context, server.url + "/", charts=False)
         page.draws(8)
         port = server.port
         server.process.terminate()

@@ -55,8 +55,8 @@ def test_axe_finds_nothing(
     page.page.locator(f"[data-language={language}]").click()
     page.page.locator("#recipe").evaluate("recipe => { recipe.open = true }")
     page.draws(3)
-    everything(page)
     page.at("play").click()
+    everything(page)
     expect(page.page.locator("body")).not_to_have_class(re.compile("playing"))
     page.page.locator("[data-field=noise] .about").click()
     assert violations(page) == []

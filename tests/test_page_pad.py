@@ -141,7 +141,7 @@ def test_arrow_keys_move_the_pen_and_what_nobody_uses_is_closed(visit: Visits) -
     pad.visit.until(lambda: pad.samples[-1:] > [0.14], "the pen has gone up by three steps")
     assert pad.samples == sorted(pad.samples), "it glides"
     pad.page.keyboard.press("Home")
-    pad.visit.until(lambda: pad.samples[-1] < -0.95, "the pen is at the bottom")
+    pad.visit.until(lambda: pad.samples[-1] < -0.996, "the pen is at the bottom")
     pad.visit.until(lambda: len(pad.answers) >= 20, "the network answers")
     assert pad.visit.update == resting, "the keys are the pen's alone"
 
