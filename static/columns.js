@@ -2,7 +2,8 @@
 
 /** Half the wave's height: cos and its lengths above fit, an early prediction mostly. */
 export const TOP = 1.55;
-const LABEL = 1.4;
+/** Where the lengths stand. */
+export const LABEL = 1.4;
 
 /** @template T @param {T[]} row @returns {T} */
 export function lastOf(row) {

@@ -1,5 +1,6 @@
 import { MARGIN, TWIN_DASH, axis, config, layout } from "./charts.js";
 import { TOP, columns, join, lastOf, marks, near, residuals } from "./columns.js";
+import { Marks } from "./marks.js";
 
 /**
  * Target and prediction over the phase, seams marked, each chunk's length above it.
@@ -11,8 +12,8 @@ const HALF_PERIOD = 26;
 /** After a page turn, this part of the old page stays in view. */
 const KEPT = 0.3;
 const FADE = 120; // ms
-/** A chunk must stay long enough on screen for its fade to end. */
-const FASTEST_FADE = 8; // updates per second
+/** From this pace on the wave runs: a chunk would be gone before its fade had ended. */
+const RUNS = 8; // updates per second
 
 export class Wave {
   #element;
@@ -38,6 +39,7 @@ export class Wave {
   stage = null;
   #still = matchMedia("(prefers-reduced-motion: reduce)");
   showInput = true;
+  #marks;
 
   /**
    * @param {HTMLElement} element
@@ -48,6 +50,7 @@ export class Wave {
    */
   constructor(element, words, onFollow, onHeld, onMoved) {
     this.#element = element;
+    this.#marks = new Marks(element);
     this.#words = words;
     this.#onFollow = onFollow;
     this.#onHeld = onHeld;
@@ -99,15 +102,18 @@ export class Wave {
     const all = this.#following ? state.chunks : this.#held;
     const range = this.#following ? this.#range(all, another, state.playing) : this.#element.layout.xaxis.range.slice();
     const chunks = this.#following && !this.#whole ? near(all, range) : all;
+    const runs = this.#following && !this.#whole && !this.#pressed && isRunning(state);
     this.#whole = false;
     this.#run = state.run;
     this.view = { range, chunks };
     Plotly.react(
       this.#element,
-      this.#traces(chunks, palette, range, near(twin, range)),
+      this.#traces(chunks, palette, range, near(twin, range), runs),
       this.#layout(chunks, palette, range),
       config(this.#words),
     );
+    if (runs) this.#marks.draw(this.view, palette);
+    else this.#marks.clear();
     this.#drawn = state.chunks;
     if (!this.#listening) this.#listen();
     if (this.#following) this.#fade(state, chunks);
@@ -155,8 +161,9 @@ export class Wave {
     return [this.#left - 0.15, this.#left + span + 0.15];
   }
 
-  #traces(chunks, palette, range, twin) {
-    const fresh = chunks.length && this.#following ? chunks.length - 1 : chunks.length;
+  /** @param {boolean} runs then nothing is drawn that fades in, and the marks are drawn elsewhere */
+  #traces(chunks, palette, range, twin, runs) {
+    const fresh = chunks.length && this.#following && !runs ? chunks.length - 1 : chunks.length;
     const old = columns(chunks.slice(0, fresh));
     const now = columns(chunks.slice(fresh), chunks[fresh - 1]);
     const thin = { mode: "lines", hoverinfo: "skip" };
@@ -167,7 +174,7 @@ export class Wave {
       hovertemplate: this.#label(),
     };
     const newest = this.stage && chunks.length ? lastOf(chunks) : null;
-    const [seams, labels] = marks(chunks, range, this.#following);
+    const [seams, labels] = marks(runs ? [] : chunks, range, this.#following);
     const labelColours = labels.x.map((_, i) => (i === labels.x.length - 1 ? palette.ink : palette.quiet));
     return [
       { ...seams, ...thin, uid: "seams", line: { color: palette.rule, width: 1 } },
@@ -194,14 +201,12 @@ export class Wave {
         ...columns(twin).prediction,
         ...thin,
         uid: "twin",
-        visible: twin.length > 0,
         line: { color: palette.twin, width: 1.75, dash: TWIN_DASH },
       },
       {
         ...residuals(this.stage === "loss" ? newest : null),
         ...thin,
         uid: "residuals",
-        visible: this.stage === "loss",
         line: { color: palette.ink, width: 1 },
       },
       {
@@ -211,7 +216,9 @@ export class Wave {
         hoverinfo: "skip",
         textfont: { size: 12, color: labelColours },
       },
-    ].map((trace) => ({ type: "scatter", ...trace }));
+    ]
+      .filter(({ x, visible }) => x.length > 0 && visible !== false) // each costs, even where there is nothing of it
+      .map((trace) => ({ type: "scatter", ...trace }));
   }
 
   #label() {
@@ -265,12 +272,15 @@ export class Wave {
   #fade(state, chunks) {
     const isNew = chunks.length > 0 && state.update !== this.#settled;
     this.#settled = state.update;
-    if (!isNew || this.#still.matches) return;
-    if (state.playing && (state.pace === "max" || state.pace > FASTEST_FADE)) return;
+    if (!isNew || this.#still.matches || isRunning(state)) return;
     for (const trace of this.#element.querySelectorAll(".tracefresh-target, .tracefresh-prediction")) {
       trace.animate([{ opacity: 0 }, { opacity: 1 }], { duration: FADE });
     }
   }
+}
+
+function isRunning({ playing, pace }) {
+  return playing && (pace === "max" || pace > RUNS);
 }
 
 /** Whole half-periods between two ticks, so that at most about ten are shown. */
