@@ -3,8 +3,8 @@
 import contextlib
 import json
 import re
-import shutil
 import shlex
+import shutil
 import socket
 import socketserver
 import threading

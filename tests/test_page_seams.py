@@ -333,9 +333,7 @@ def test_the_twin_of_another_length_is_drawn_at_the_first_runs_place(page: Visit
     page.draws(300)
 
     def beside() -> bool:
-        ends = [
-            max((x for x in page.trace(name)["x"] if x is not None), default=99) for name in ("prediction", "twin")
-        ]
+        ends = [max((x for x in page.trace(name)["x"] if x is not None), default=99) for name in ("prediction", "twin")]
         return abs(ends[0] - ends[1]) < 8
 
     page.until(beside, "the twin stays beside the first run")
