@@ -89,6 +89,7 @@ export class About {
       if (!this.#lists.has(host)) this.#open(host);
       if (!target.getAttribute("aria-describedby")?.includes(ID)) this.#fill(host);
     });
+    document.addEventListener("built", ({ target }) => this.#fill(target.closest(HOST)));
     const sight = new IntersectionObserver((changes) => {
       for (const { target, isIntersecting } of changes) if (isIntersecting) this.#fill(target);
     });

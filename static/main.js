@@ -146,6 +146,7 @@ function whenNear(element, load) {
       if (!isIntersecting) return;
       near.disconnect();
       await load();
+      element.dispatchEvent(new Event("built", { bubbles: true }));
       store.redraw();
     },
     { rootMargin: "200px" },
