@@ -1,9 +1,10 @@
 import { cleanPen } from "./canvas.js";
 import { MARGIN } from "./charts.js";
-import { LABEL, TOP, marks } from "./columns.js";
+import { LABEL, TOP, lastOf, marks } from "./columns.js";
 
 /**
- * Seams and lengths while the wave runs: on a canvas under it, as Plotly takes a third of its time for them.
+ * Seams, lengths and the newest chunk's band while the wave runs: on a canvas under it, as Plotly takes a third of
+ * its time for them.
  */
 export class Marks {
   #canvas = document.createElement("canvas");
@@ -26,6 +27,12 @@ export class Marks {
     const scale = (width - MARGIN.l - MARGIN.r) / (range[1] - range[0]);
     const right = (phase) => MARGIN.l + (phase - range[0]) * scale;
     const bottom = height - MARGIN.b;
+    if (chunks.length > 0) {
+      const newest = lastOf(chunks).phase[0];
+      const [left, end] = [right(newest[0]), right(lastOf(newest))];
+      pen.fillStyle = palette.band;
+      pen.fillRect(left, MARGIN.t, end - left, bottom - MARGIN.t);
+    }
     pen.strokeStyle = palette.rule;
     pen.beginPath();
     for (let i = 0; i < seams.x.length; i += 3) {

@@ -12,6 +12,8 @@ const HALF_PERIOD = 26;
 /** After a page turn, this part of the old page stays in view. */
 const KEPT = 0.3;
 const FADE = 120; // ms
+/** Behind the newest chunk. */
+const BAND = { type: "rect", layer: "below", xref: "x", yref: "y", y0: -TOP, y1: TOP, line: { width: 0 } };
 /** From this pace on the wave runs: a chunk would be gone before its fade had ended. */
 const RUNS = 8; // updates per second
 
@@ -109,7 +111,7 @@ export class Wave {
     Plotly.react(
       this.#element,
       this.#traces(chunks, palette, range, near(twin, range), runs),
-      this.#layout(chunks, palette, range),
+      this.#layout(chunks, palette, range, runs),
       config(this.#words),
     );
     if (runs) this.#marks.draw(this.view, palette);
@@ -230,7 +232,7 @@ export class Wave {
     );
   }
 
-  #layout(chunks, palette, range) {
+  #layout(chunks, palette, range, runs) {
     const newest = chunks.length ? chunks[chunks.length - 1].phase[0] : [0, 0];
     return layout(palette, {
       margin: MARGIN,
@@ -252,20 +254,7 @@ export class Wave {
         spikecolor: palette.edge,
       }),
       yaxis: axis(palette, { range: [-TOP, TOP], tickvals: [-1, 0, 1], gridcolor: palette.rule }),
-      shapes: [
-        {
-          type: "rect",
-          layer: "below",
-          xref: "x",
-          yref: "y",
-          x0: newest[0],
-          x1: lastOf(newest),
-          y0: -TOP,
-          y1: TOP,
-          line: { width: 0 },
-          fillcolor: palette.band,
-        },
-      ],
+      shapes: runs ? [] : [{ ...BAND, x0: newest[0], x1: lastOf(newest), fillcolor: palette.band }],
     });
   }
 

@@ -100,6 +100,25 @@ def test_the_gradient_lane_has_a_wall_at_every_seam_and_the_state_lane_only_wher
     assert all(max(abs(np.subtract(pixel, ink))) < 60 for pixel in pixels)
 
 
+def test_seams_and_lengths_are_drawn_under_the_running_wave_and_by_plotly_at_rest(page: Visit) -> None:
+    inked = """() => {
+      const canvas = document.querySelector('.wave-marks');
+      const copy = document.createElement('canvas');
+      [copy.width, copy.height] = [canvas.width, canvas.height];
+      const pen = copy.getContext('2d', {willReadFrequently: true});
+      pen.drawImage(canvas, 0, 0);
+      return pen.getImageData(0, 0, copy.width, copy.height).data.some((part) => part > 0);
+    }"""
+    page.until(lambda: page.page.evaluate(inked), "the marks are drawn")
+    assert page.trace("seams")["x"] == []
+    page.pauses()
+    page.until(lambda: len(page.trace("seams")["x"]) > 3, "the seams are traces")
+    newest = page.updates()[-1]
+    texts = page.page.evaluate("document.getElementById('wave').data.find(({uid}) => uid === 'lengths').text")
+    assert texts[-1] == str(newest["length"])
+    assert not page.page.evaluate(inked)
+
+
 def test_hovering_a_lane_tells_its_value(page: Visit) -> None:
     newest = rests_after(page, 8)[-1]
     canvas = page.at("lane-gradient")
