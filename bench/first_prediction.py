@@ -1,5 +1,6 @@
 """Seconds from navigation to the first drawn prediction, against a page that only loads Plotly and draws one chart."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from bench.serving import serving
 ROUNDS = 5
 MOST = 0.3  # seconds more than the bare page
 CHUNKS = 60
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -82,7 +84,7 @@ def page_of(browser: Browser) -> Iterator[Page]:
 
 def measure() -> bool:
     with sync_playwright() as playwright, serving([sys.executable, "-m", "bench.bare"]) as url:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         seconds(browser, url), seconds(browser, f"{url}/bare")
         ours, bare = interleaved(lambda: seconds(browser, url), lambda: seconds(browser, f"{url}/bare"), ROUNDS)
         chunks, update = drawn(browser, url)

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-from bench.first_prediction import FLAGS
+from bench.first_prediction import CHROMIUM, FLAGS
 from bench.results import record, spread
 from bench.serving import serving
 
@@ -85,7 +85,7 @@ class Visitor:
 def measure() -> bool:
     with sync_playwright() as playwright, serving() as url:
         flags = [*FLAGS, "--enable-precise-memory-info"]
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         alone: list[Watched] = []
         full: list[Watched] = []
         for _ in range(ROUNDS):

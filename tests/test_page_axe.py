@@ -51,7 +51,7 @@ def test_axe_finds_nothing(
     openers: list[str],
 ) -> None:
     phone = {"has_touch": True, "is_mobile": True} if size is PHONE else {}
-    page = visit(viewport=size, color_scheme=theme, charts=size is DESK and theme == "light", **phone)
+    page = visit(viewport=size, color_scheme=theme, **phone)
     page.page.locator(f"[data-language={language}]").click()
     page.page.locator("#recipe").evaluate("recipe => { recipe.open = true }")
     page.draws(3)
