@@ -82,7 +82,7 @@ function power(exponent) {
 }
 
 /** A chart beside the wave is drawn this often at most: a drawing costs as much as a quarter of a frame or more. */
-const BESIDE_EVERY = 400; // ms
+const BESIDE_EVERY = 500; // ms
 
 /**
  * The charts beside the wave: each in a frame of its own, none while it is out of sight.

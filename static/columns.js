@@ -2,6 +2,8 @@
 
 /** Half the wave's height: cos and its lengths above fit, an early prediction mostly. */
 export const TOP = 1.55;
+/** The numbers on its axis. */
+export const TICKS = [-1, 0, 1];
 /** Where the lengths stand. */
 export const LABEL = 1.4;
 

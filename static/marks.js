@@ -1,27 +1,36 @@
 import { cleanPen } from "./canvas.js";
 import { MARGIN } from "./charts.js";
-import { LABEL, TOP, lastOf, marks } from "./columns.js";
+import { LABEL, TICKS, TOP, lastOf, marks } from "./columns.js";
+
+const FONT_SIZE = 12; // px
+/** From an axis to its numbers. */
+const GAP = 1; // px
 
 /**
- * Seams, lengths and the newest chunk's band while the wave runs: on a canvas under it, as Plotly takes a third of
- * its time for them.
+ * Seams, lengths, the newest chunk's band and the axes' numbers while the wave runs: on a canvas under it, as Plotly
+ * takes half of its time for them.
  */
 export class Marks {
   #canvas = document.createElement("canvas");
-  #element;
+  #size = { width: 0, height: 0 };
   #isEmpty = true;
 
   /** @param {HTMLElement} element the wave's */
   constructor(element) {
-    this.#element = element;
     this.#canvas.className = "wave-marks";
     this.#canvas.setAttribute("aria-hidden", "true");
     element.before(this.#canvas);
+    // Asked for while it draws, the size would lay the page out once more.
+    new ResizeObserver(([{ contentRect }]) => (this.#size = contentRect)).observe(element);
   }
 
-  /** @param {import("./lanes.js").View} view @param {import("./palette.js").Palette} palette */
-  draw({ range, chunks }, palette) {
-    const { clientWidth: width, clientHeight: height } = this.#element;
+  /**
+   * @param {import("./lanes.js").View} view
+   * @param {number} every half-periods from one number on the axis to the next
+   * @param {import("./palette.js").Palette} palette
+   */
+  draw({ range, chunks }, every, palette) {
+    const { width, height } = this.#size;
     const pen = cleanPen(this.#canvas, width, height);
     const [seams, labels] = marks(chunks, range, true);
     const scale = (width - MARGIN.l - MARGIN.r) / (range[1] - range[0]);
@@ -42,20 +51,36 @@ export class Marks {
       pen.lineTo(x, bottom);
     }
     pen.stroke();
-    pen.font = `12px ${palette.font}`;
+    pen.font = `${FONT_SIZE}px ${palette.font}`;
     pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    const y = MARGIN.t + ((TOP - LABEL) / (2 * TOP)) * (bottom - MARGIN.t);
+    const down = (value) => MARGIN.t + ((TOP - value) / (2 * TOP)) * (bottom - MARGIN.t);
     labels.text.forEach((text, i) => {
       pen.fillStyle = i === labels.text.length - 1 ? palette.ink : palette.quiet;
-      pen.fillText(text, right(labels.x[i]), y);
+      pen.fillText(text, right(labels.x[i]), down(LABEL) + 0.25 * FONT_SIZE);
     });
+    this.#numbers(pen, range, every, right, down, palette);
     this.#isEmpty = false;
+  }
+
+  /** Where Plotly puts them at rest: nothing is to move when the wave stops. */
+  #numbers(pen, [from, to], every, right, down, palette) {
+    pen.fillStyle = palette.quiet;
+    const line = down(-TOP) + GAP + FONT_SIZE;
+    for (let phase = Math.ceil(from / every) * every; phase <= to; phase += every) {
+      pen.fillText(`${phase.toLocaleString("en")}π`, right(phase), line);
+    }
+    pen.textAlign = "right";
+    for (const value of TICKS) pen.fillText(minus(value), MARGIN.l - GAP, down(value) + 0.35 * FONT_SIZE);
   }
 
   clear() {
     if (this.#isEmpty) return;
     this.#isEmpty = true;
-    cleanPen(this.#canvas, this.#element.clientWidth, this.#element.clientHeight);
+    cleanPen(this.#canvas, this.#size.width, this.#size.height);
   }
+}
+
+/** @returns {string} with the minus sign that Plotly writes */
+function minus(value) {
+  return String(value).replace("-", "−");
 }

@@ -1,5 +1,5 @@
 import { MARGIN, TWIN_DASH, axis, config, layout } from "./charts.js";
-import { TOP, columns, join, lastOf, marks, near, residuals } from "./columns.js";
+import { TICKS, TOP, columns, join, lastOf, marks, near, residuals } from "./columns.js";
 import { Marks } from "./marks.js";
 
 /**
@@ -114,7 +114,7 @@ export class Wave {
       this.#layout(chunks, palette, range, runs),
       config(this.#words),
     );
-    if (runs) this.#marks.draw(this.view, palette);
+    if (runs) this.#marks.draw(this.view, tickEvery(range), palette);
     else this.#marks.clear();
     this.#drawn = state.chunks;
     if (!this.#listening) this.#listen();
@@ -245,6 +245,7 @@ export class Wave {
         ticksuffix: "π",
         tickformat: ",d",
         dtick: tickEvery(range),
+        showticklabels: !runs,
         tick0: 0,
         showgrid: false,
         showspikes: true,
@@ -253,7 +254,7 @@ export class Wave {
         spikedash: "solid",
         spikecolor: palette.edge,
       }),
-      yaxis: axis(palette, { range: [-TOP, TOP], tickvals: [-1, 0, 1], gridcolor: palette.rule }),
+      yaxis: axis(palette, { range: [-TOP, TOP], tickvals: TICKS, showticklabels: !runs }),
       shapes: runs ? [] : [{ ...BAND, x0: newest[0], x1: lastOf(newest), fillcolor: palette.band }],
     });
   }

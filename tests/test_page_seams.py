@@ -119,6 +119,28 @@ def test_seams_and_lengths_are_drawn_under_the_running_wave_and_by_plotly_at_res
     assert not page.page.evaluate(inked)
 
 
+def test_a_picture_saved_while_the_wave_runs_has_its_seams_lengths_and_numbers(page: Visit) -> None:
+    page.page.locator("#wave").hover()
+    button = page.page.locator("#wave .modebar-btn").last
+    page.page.evaluate("""() => {
+      window.saved = [];
+      const look = (event) => {
+        if (!event.isTrusted) return; // the download's own click
+        const wave = document.getElementById('wave');
+        saved.push(...wave.data.map(({uid}) => uid), wave.layout.xaxis.showticklabels);
+      };
+      document.querySelector('#wave .modebar').addEventListener('click', look, true);
+    }""")
+    button.hover()
+    page.page.mouse.down()
+    page.until(lambda: page.trace("seams")["x"] != [], "what is pressed is drawn whole")
+    with page.page.expect_download():
+        page.page.mouse.up()
+    saved = page.page.evaluate("saved")
+    assert {"seams", "lengths", "target", "prediction"} <= set(saved)
+    assert saved[-1] is True
+
+
 def test_hovering_a_lane_tells_its_value(page: Visit) -> None:
     newest = rests_after(page, 8)[-1]
     canvas = page.at("lane-gradient")
