@@ -60,9 +60,9 @@ class Trainer:
         make = self._tensorflow.program
         return await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, make))
 
-    async def change(self, learner: Learner, fields: dict[str, object]) -> Change:
+    async def change(self, learner: Learner, fields: dict[str, object], after: int | None) -> Change:
         """Set live fields. Raises what Learner.change raises."""
-        return await self._call(learner.recipe, learner.change, fields)
+        return await self._call(learner.recipe, learner.change, fields, after)
 
     async def checkpoint(self, learner: Learner) -> bytes:
         return await self._call(learner.recipe, lambda: learner.checkpoint().to_bytes())

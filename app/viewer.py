@@ -217,10 +217,16 @@ class Viewer:
         await self._hand_over(learner)
 
     async def _change(self, playback: Playback, message: SetLive) -> None:
-        fields = message.fields() | self._further_changes(playback)
+        after, made = message.after_update, playback.learner.update
+        if after is not None and after < made:
+            bounds = f"at least {made}, the newest update made"
+            raise Refused("out_of_range", "after_update", f"after_update: Input should be {bounds}, not {after}")
+        fields = message.fields()
+        if after is None:
+            fields |= self._further_changes(playback)
         await self._send(playback.take_all())
         try:
-            change = await self._trainer.change(playback.learner, fields)
+            change = await self._trainer.change(playback.learner, fields, after)
         except ValidationError as error:
             raise Refused.of(error) from None
         except ValueError as error:
@@ -234,7 +240,7 @@ class Viewer:
         waiting = []
         while not self._inbox.empty():
             waiting.append(self._inbox.get_nowait())
-        while waiting and isinstance(waiting[0], SetLive | Seen):
+        while waiting and _goes_along(waiting[0]):
             message = waiting.pop(0)
             if isinstance(message, SetLive):
                 further |= message.fields()
@@ -269,3 +275,8 @@ class Viewer:
 
     async def _hand_over(self, learner: Learner) -> None:
         await self._connection.send_bytes(await self._trainer.checkpoint(learner))
+
+
+def _goes_along(message: FromViewer | bytes | Refused) -> bool:
+    """Whether it may be taken together with a change before it."""
+    return isinstance(message, Seen) or (isinstance(message, SetLive) and message.after_update is None)

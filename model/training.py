@@ -123,23 +123,30 @@ class Learner:
         """Whether the recipe's `stop_after` has just been reached."""
         return self.update == self.recipe.stop_after
 
-    def change(self, fields: dict[str, Any]) -> Change:
-        """Set live fields from the next update on. Changes at the same update merge into one entry of the log.
+    def change(self, fields: dict[str, Any], after: int | None = None) -> Change:
+        """Set live fields from the next update on, or once update `after` is made; it cannot have passed.
+
+        Changes at the same update merge into one entry of the log.
 
         Raises:
             pydantic.ValidationError: not a live field, or out of its bounds.
-            ValueError: the change log is full.
+            ValueError: the change log is full, or `after` has passed.
         """
-        change = Change.model_validate({**fields, "after_update": self.update})
-        at = next((i for i, old in enumerate(self._changes) if old.after_update >= self.update), len(self._changes))
-        if at < len(self._changes) and self._changes[at].after_update == self.update:
+        after = self.update if after is None else after
+        if after < self.update:
+            raise ValueError(f"a change comes after update {self.update} or a later one, not {after}")
+        change = Change.model_validate({**fields, "after_update": after})
+        self.now.after(change)
+        at = next((i for i, old in enumerate(self._changes) if old.after_update >= after), len(self._changes))
+        if at < len(self._changes) and self._changes[at].after_update == after:
             merged = {**self._changes[at].fields(), **change.fields()}
-            self._changes[at] = Change(after_update=self.update, **merged)
+            self._changes[at] = Change(after_update=after, **merged)
         elif len(self._changes) == MOST_CHANGES:
             raise ValueError(f"a change log has at most {MOST_CHANGES} entries, and this run's is full")
         else:
             self._changes.insert(at, change)
-        self._apply(change)
+        if after == self.update:
+            self._apply(change)
         return change
 
     def _apply(self, change: Change) -> None:

@@ -1,3 +1,5 @@
+import { fieldsOf, inOrder } from "./changes.js";
+
 /**
  * A run as a link: the fragment of the page's address ↔ what it says. Pure; docs/links.md describes the words.
  *
@@ -33,10 +35,15 @@
  */
 
 export const DEFAULT_PACE = 20;
+/** Updates per second that can be asked for, beside "max". */
+export const PACE = { slowest: 0.2, fastest: 60 };
 export const LANGUAGES = ["en", "zh"];
 const THEMES = ["light", "dark"];
 const STATIONS = 8;
 const SHOWN = 60; // characters of what came
+/** A run with the longest change log that a server takes needs fewer characters; far more would end its connection. */
+const LONGEST = 2 ** 17;
+const MOST_CHANGES = 1000;
 
 const NUMBER = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const CHANGE = /^(\d+):(.+)$/;
@@ -49,10 +56,19 @@ export function isLink(hash) {
   return hash.includes("=");
 }
 
+/** @param {string} text from outside @returns {string} as much of it as a sentence repeats */
+export function excerpt(text) {
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+}
+
 /** @param {string} hash with its # or empty @returns {Link} */
 export function readLink(hash) {
   const link = nothing();
   if (!isLink(hash)) return link;
+  if (hash.length > LONGEST) {
+    refuse(link, "long", { most: LONGEST, length: hash.length });
+    return link;
+  }
   const recipe = [];
   const seen = new Set();
   for (const [name, text] of new URLSearchParams(hash.slice(1))) {
@@ -60,11 +76,13 @@ export function readLink(hash) {
       link.changes.push(changeOf(text, link));
       continue;
     }
-    if (seen.has(name)) refuse(link, "twice", { name });
+    if (seen.has(name)) refuse(link, "twice", { name: excerpt(name) });
     seen.add(name);
     if (Object.hasOwn(VIEW, name)) VIEW[name](text, link);
     else recipe.push([name, valueOf(name, text)]);
   }
+  const { length } = link.changes;
+  if (length > MOST_CHANGES) refuse(link, "changes", { most: MOST_CHANGES, length });
   link.recipe = Object.fromEntries(recipe);
   return link;
 }
@@ -77,9 +95,9 @@ export function readLink(hash) {
 export function writeLink({ recipe, changes, pace }, view) {
   const { defaults, language, theme, hidden = [], tour, twin } = view;
   const said = Object.entries(recipe).filter(([name, value]) => value !== defaults[name]);
-  for (const { after_update: after, ...fields } of inOrder(changes)) {
-    const values = Object.entries(fields).map(([name, value]) => `${name}=${value}`);
-    said.push(["change", `${after}:${values.join(",")}`]);
+  for (const change of inOrder(changes)) {
+    const values = Object.entries(fieldsOf(change)).map(([name, value]) => `${name}=${value}`);
+    said.push(["change", `${change.after_update}:${values.join(",")}`]);
   }
   if (pace !== DEFAULT_PACE) said.push(["pace", pace]);
   if (twin) said.push(["twin", twin]);
@@ -103,26 +121,31 @@ function refuse(link, what, values) {
 
 /** What a link says of the page, word by word. @type {Record<string, (text: string, link: Link) => void>} */
 const VIEW = {
-  pace: (text, link) => (link.pace = valueOf("pace", text)),
+  pace(text, link) {
+    const pace = valueOf("pace", text);
+    const fits = typeof pace === "number" && pace >= PACE.slowest && pace <= PACE.fastest;
+    if (fits || pace === "max") link.pace = pace;
+    else refuse(link, "pace", { ...PACE, text: excerpt(text) });
+  },
   twin: (text, link) => (link.twin = text),
   lang(text, link) {
     const language = text.toLowerCase().split("-")[0];
     if (LANGUAGES.includes(language)) link.language = language;
-    else refuse(link, "word", { name: "lang", text: text.slice(0, SHOWN), words: LANGUAGES.join(", ") });
+    else refuse(link, "word", { name: "lang", text: excerpt(text), words: LANGUAGES.join(", ") });
   },
   theme(text, link) {
     if (THEMES.includes(text)) link.theme = text;
-    else refuse(link, "word", { name: "theme", text: text.slice(0, SHOWN), words: THEMES.join(", ") });
+    else refuse(link, "word", { name: "theme", text: excerpt(text), words: THEMES.join(", ") });
   },
   hide(text, link) {
     link.hidden = [...new Set(text.split(",").filter(Boolean))];
     const bad = link.hidden.find((name) => !NAME.test(name));
-    if (bad !== undefined) refuse(link, "name", { text: bad.slice(0, SHOWN) });
+    if (bad !== undefined) refuse(link, "name", { text: excerpt(bad) });
   },
   tour(text, link) {
     const station = Number(text);
     if (/^\d+$/.test(text) && station >= 1 && station <= STATIONS) link.tour = station;
-    else refuse(link, "tour", { text: text.slice(0, SHOWN), last: STATIONS });
+    else refuse(link, "tour", { text: excerpt(text), last: STATIONS });
   },
 };
 
@@ -130,8 +153,13 @@ function changeOf(text, link) {
   const [, after, fields] = CHANGE.exec(text) ?? [];
   const pairs = (fields ?? "").split(",").map((field) => /^(\w+)=(.*)$/.exec(field)?.slice(1));
   if (pairs.some((pair) => !pair)) {
-    refuse(link, "change", { text: text.slice(0, SHOWN) });
+    refuse(link, "change", { text: excerpt(text) });
     return {};
+  }
+  const seen = new Set(["after_update"]); // which stands before the colon
+  for (const [name] of pairs) {
+    if (seen.has(name)) refuse(link, "change_twice", { name: excerpt(name), text: excerpt(text) });
+    seen.add(name);
   }
   const values = pairs.map(([name, value]) => [name, valueOf(name, value)]);
   return { ...Object.fromEntries(values), after_update: Number(after) };
@@ -142,13 +170,6 @@ function valueOf(name, text) {
   if (TEXTS.includes(name)) return text;
   if (text === "true" || text === "false") return text === "true";
   return NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : text;
-}
-
-/** A log in the order of its updates, with one entry for each: those that a slider made while the run rested are one. */
-function inOrder(changes) {
-  const merged = new Map();
-  for (const { after_update: after, ...fields } of changes) merged.set(after, { ...merged.get(after), ...fields });
-  return [...merged].sort(([a], [b]) => a - b).map(([after, fields]) => ({ after_update: after, ...fields }));
 }
 
 /** As little as must be is escaped: a link is also read by people. */

@@ -1,3 +1,4 @@
+import { ahead, fieldsOf, inOrder } from "./changes.js";
 import { PROTOCOL } from "./state.js";
 
 /**
@@ -7,8 +8,8 @@ import { PROTOCOL } from "./state.js";
 
 /** The server refuses to make more than this many updates again. */
 const FURTHEST_AFTER = 1000;
-/** A run that diverges again within this many updates was past saving. */
-const SOON = 50;
+/** A loss above this is worse than an answer of −cos throughout: its weights are no place to go back to. */
+const WORST_GOOD = 2;
 const FIRST_WAIT = 500; // ms
 const LONGEST_WAIT = 15_000; // ms
 const WAIT_WHEN_FULL = 5_000; // ms
@@ -30,10 +31,8 @@ export class Live {
   /** Who waits for a checkpoint, in the order of asking. @type {{resolve: Function, reject: Function}[]} */
   #waiting = [];
   #announced = false;
-  /** The checkpoint that the run began with. */
-  #first = null;
-  /** The update that a rewind last went back to. */
-  #rewound = -Infinity;
+  /** The newest checkpoint of a run that was not yet on its way out of all bounds. */
+  #good = null;
   /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
   #views = new Map();
   /** Live fields to set as soon as the run is open again. @type {Record<string, any>|null} */
@@ -87,8 +86,7 @@ export class Live {
    */
   start(recipe, changes = []) {
     this.#wanted = { recipe, changes };
-    this.#remedy = this.#first = null;
-    this.#rewound = -Infinity;
+    this.#remedy = this.#good = null;
     if (this.#ready()) {
       this.#open();
     } else {
@@ -103,17 +101,27 @@ export class Live {
   }
 
   /**
-   * After a divergence: back to the checkpoint that came with it, and on with other fields. Where that diverged again
-   * within a moment, its weights had left all bounds before: then back to where the run began.
+   * After a divergence: back to the last good checkpoint, and on with other fields; what else was changed since stays
+   * changed. Where the log sets these fields after that checkpoint, it is mended there, and the run begins anew.
    * @param {Record<string, any>} fields
    */
   rewind(fields) {
-    if (!this.#ready() || !this.#checkpoint) return;
-    const inVain = this.#checkpoint.update - this.#rewound < SOON && this.#first;
-    if (inVain) this.#checkpoint = this.#first;
-    this.#rewound = this.#checkpoint.update;
-    this.#remedy = fields;
-    this.#resume(this.#checkpoint.update);
+    const good = this.#good;
+    if (!this.#ready() || !good) return;
+    const { recipe, changes, made } = this.#store.state;
+    const since = ahead(changes, good.update).filter(({ after_update: after }) => after <= made);
+    const culprit = since.findLast((change) => Object.keys(fields).some((name) => name in change));
+    if (good.update > 0 && !culprit) {
+      this.#remedy = Object.assign({}, ...since.map(fieldsOf), fields);
+      this.#checkpoint = good;
+      this.#resume({ from: good.update, rewound: fields });
+      return;
+    }
+    const mended = { after_update: good.update, ...culprit, ...fields };
+    this.#wanted = { recipe, changes: inOrder([...changes, mended]) };
+    this.#good = null;
+    this.#store.dispatch({ type: "play" });
+    this.#open({ rewound: fields });
   }
 
   /**
@@ -153,9 +161,10 @@ export class Live {
     else this.#open();
   }
 
-  #open(lost = false) {
+  /** @param {Record<string, any>} why what the page is told of it */
+  #open(why = {}) {
     const { pace, playing } = this.#store.state;
-    this.#store.dispatch({ type: "opening", lost, slow: this.#wanted.recipe.framework === "tensorflow" });
+    this.#store.dispatch({ type: "opening", slow: this.#wanted.recipe.framework === "tensorflow", ...why });
     this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: this.#wantedViews() }));
   }
 
@@ -165,12 +174,12 @@ export class Live {
     return [...new Set([...after, ...[...this.#views.values()].flat()])].sort();
   }
 
-  /** @param {number} [from] the update to go on from, where it is not the newest that is held */
-  #resume(from) {
+  /** @param {{from?: number, rewound?: Record<string, any>}} back the update to go on from, where it is not the newest held */
+  #resume({ from, rewound } = {}) {
     const { pace, playing, update } = this.#store.state;
     const { bytes, update: made } = this.#checkpoint;
     const after = from ?? (update <= made + FURTHEST_AFTER ? Math.max(update, made) : made);
-    this.#store.dispatch({ type: "opening", after });
+    this.#store.dispatch({ type: "opening", after, rewound });
     this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: this.#wantedViews() }));
     this.#socket.send(bytes);
   }
@@ -196,7 +205,7 @@ export class Live {
     }
     if (message.type === "error" && resuming) {
       this.#checkpoint = null; // this server cannot go on from it: the same recipe from its start instead
-      this.#open(true);
+      this.#open({ lost: true });
     }
     return undefined;
   }
@@ -213,7 +222,8 @@ export class Live {
     this.#announced = false;
     if (this.#store.state.opening) return; // of the run that is being left
     this.#checkpoint = { bytes, update: updateOf(bytes) };
-    this.#first ??= this.#checkpoint;
+    const { loss } = this.#store.state;
+    if (loss === null || loss <= WORST_GOOD) this.#good = this.#checkpoint;
   }
 
   /** The checkpoint stays in memory: the reader decides when to reload. */

@@ -1,11 +1,13 @@
 import { STILL, TWIN_DASH, axis, layout, powers } from "./charts.js";
 import { setText } from "./element.js";
 
-/** The loss of every chunk and its running mean, on a log scale; the whole run in a bounded number of points. */
+/** The loss of every chunk and the mean of the last 50, on a log scale; the whole run in a bounded number of points. */
 
 /** The higher one first; what joining streams cost is paid by every network, so nothing is said of getting below it. */
 const FLOORS = ["memoryless", "no_carry", "joining"];
 const REACHABLE = FLOORS.slice(0, 2);
+/** A run on its way out of all bounds leaves the chart at the top: floors and curve before that stay readable. */
+const HIGHEST = 100;
 
 export class Loss {
   /** @readonly */ element;
@@ -37,7 +39,7 @@ export class Loss {
         type: "scatter",
         uid: "mean",
         x,
-        y: points.map((point) => point.meanLoss),
+        y: points.map((point) => point.recentMean),
         mode: "lines",
         line: { color: palette.ink, width: 2 },
         hovertemplate: `${say("loss.mean")} %{y:.3g}<extra></extra>`,
@@ -46,7 +48,7 @@ export class Loss {
         type: "scatter",
         uid: "twin",
         x: other.map((point) => point.update),
-        y: other.map((point) => point.meanLoss),
+        y: other.map((point) => point.recentMean),
         mode: "lines",
         visible: other.length > 0,
         line: { color: palette.twin, width: 2, dash: TWIN_DASH },
@@ -57,15 +59,11 @@ export class Loss {
     this.#tell(state);
   }
 
-  /** When the run has got under a floor, in words. */
-  #tell({ floors, reached }) {
-    const say = (key, values) => this.#words.say(key, values);
-    const known = REACHABLE.filter((name) => floors[name]);
-    const under = known.filter((name) => name in reached);
-    const sentence = under.length
-      ? say(`floor.${under.at(-1)}.reached`, { update: reached[under.at(-1)] })
-      : say(known.length ? "floor.not_yet" : "floor.none");
-    setText(this.#floors, sentence);
+  /** When the run has got under a floor, and whether it is there still, in words. */
+  #tell(state) {
+    const { key, update } = standing(state);
+    const at = update?.toLocaleString(this.#words.language === "zh" ? "zh-CN" : "en");
+    setText(this.#floors, this.#words.say(`floor.${key}`, { update: at }));
   }
 
   #layout(points, palette, floors) {
@@ -102,6 +100,22 @@ export class Loss {
   }
 }
 
+/**
+ * Where the mean of the last chunks stands to the floors.
+ * @param {import("./state.js").State} state
+ * @returns {{key: string, update?: number}} a sentence, and since when it holds
+ */
+function standing({ floors, reached, current }) {
+  if (!REACHABLE.some((name) => floors[name])) return { key: "none" };
+  const { memoryless, no_carry: noCarry } = reached;
+  if (noCarry?.under) return { key: "no_carry.reached", update: noCarry.since };
+  if (memoryless?.under) {
+    const key = !current.carry_state ? "memoryless.reset" : noCarry ? "no_carry.left" : "memoryless.reached";
+    return { key, update: memoryless.since };
+  }
+  return { key: memoryless || noCarry ? "left" : "not_yet" };
+}
+
 /** The axis grows in leaps, so that the curve and not the scale is what moves. */
 function rightEdge(points) {
   const newest = points.length ? points[points.length - 1].update : 0;
@@ -114,7 +128,7 @@ function decades(points) {
   let [low, high] = [0.03, 1]; // the floors are in view from the start
   for (const { loss } of points) {
     if (loss > 0 && loss < low) low = loss;
-    if (loss > high) high = loss;
+    if (loss > high) high = Math.min(loss, HIGHEST);
   }
   return [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high) * 2) / 2 + 0.02];
 }

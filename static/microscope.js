@@ -2,6 +2,11 @@ import { STILL, TWIN_DASH, axis, layout, powers } from "./charts.js";
 import { setText } from "./element.js";
 import { RECENT } from "./state.js";
 
+/** Errors above this leave the chart at the top, as losses do. */
+const HIGHEST = 100;
+/** Time steps that the first sample's label stands over. */
+const LABELLED = 12;
+
 /** The error by its place in the chunk: the first sample after a seam is where memory shows. */
 
 export class Microscope {
@@ -43,12 +48,12 @@ export class Microscope {
       },
       {
         uid: "first",
-        x: own.length ? [1] : [],
+        x: own[0] <= HIGHEST ? [1] : [],
         y: own.slice(0, 1),
         mode: "markers+text",
         marker: { color: palette.prediction, size: 9 },
         text: [say("microscope.first")],
-        textposition: "top right",
+        textposition: rises(own) ? "bottom right" : "top right",
         textfont: { size: 12, color: palette.ink },
         hoverinfo: "skip",
         cliponaxis: false,
@@ -59,7 +64,7 @@ export class Microscope {
 
   #layout(errors, longest, palette) {
     const least = Math.min(0.1, ...errors.filter((error) => error > 0));
-    const most = Math.max(1, ...errors);
+    const most = Math.min(HIGHEST, Math.max(1, ...errors));
     const range = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most) * 2) / 2 + 0.1];
     return layout(palette, {
       margin: { l: 44, r: 8, t: 8, b: 40 },
@@ -76,6 +81,12 @@ export class Microscope {
       yaxis: axis(palette, { type: "log", ...powers(range) }),
     });
   }
+}
+
+/** Whether the curve goes up from its first step: then the label's place is under it. */
+function rises([first, ...rest]) {
+  const near = rest.slice(0, LABELLED);
+  return near.filter((error) => error > first).length > near.length / 2;
 }
 
 /**

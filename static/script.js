@@ -15,7 +15,7 @@ const COPIED = 2000; // ms
  * @param {import("./state.js").State} state of the run
  */
 export async function openScript(words, state) {
-  const changes = merged(state.changes);
+  const { changes } = state;
   const about = made("p", words.say(changes.length > 0 ? "script.about.changes" : "script.about", { count: changes.length }));
   const text = made("pre");
   text.tabIndex = 0;
@@ -67,18 +67,6 @@ async function written(run) {
   if (!answer.ok) throw Object.assign(new Error("refused"), { problem: await answer.json() });
   const name = nameOf(answer) ?? "unrolled.py";
   return { text: await answer.text(), name };
-}
-
-/**
- * A slider that is drawn while the run rests gives many changes after one update: the server keeps them as one.
- * @param {Record<string, any>[]} changes @returns {Record<string, any>[]}
- */
-function merged(changes) {
-  const byUpdate = new Map();
-  for (const change of changes) {
-    byUpdate.set(change.after_update, { ...byUpdate.get(change.after_update), ...change });
-  }
-  return [...byUpdate.values()];
 }
 
 function button(testid, className, text) {

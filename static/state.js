@@ -1,3 +1,5 @@
+import { inOrder, recipeAfter } from "./changes.js";
+
 /**
  * What the page knows, as a pure function of the messages it got: `apply(state, message) → state`.
  * No DOM, no clock, no network. Every collection is bounded, so an hour costs what a minute does.
@@ -27,13 +29,14 @@
  * @typedef {object} LossPoint
  * @property {number} update the last update in it
  * @property {number} loss
- * @property {number} meanLoss the running mean at that update
+ * @property {number} recentMean the mean of the last RECENT chunks at that update
  * @property {number} count how many chunks are in it so far
  */
 
 /**
- * The update at which the mean of the last RECENT chunks first lay under a floor, by the floor's name.
- * @typedef {Record<string, number>} Reached
+ * Where the mean of the last RECENT chunks stands to a floor that it has been under: since which update, or, where it
+ * is above again, since which it had been.
+ * @typedef {{since: number, under: boolean}} Reach
  */
 
 /**
@@ -42,20 +45,23 @@
  * @typedef {{code: string, field: string|null, detail: string}} Complaint
  * @typedef {{kind: "finished", update: number}
  *   | {kind: "diverged", update: number, tensor: string}
- *   | {kind: "restarted", update: number}} Notice
+ *   | {kind: "restarted", update: number}
+ *   | {kind: "rewound", update: number, rate: number}} Notice
  */
 
 /**
  * @typedef {object} State
  * @property {ConnectionState} connection
- * @property {{after: number|null, lost: boolean, slow: boolean}|null} opening an `open` is on its way; `after` is set
- *   when it resumes, `lost` when a run that could not be resumed starts again, `slow` when the answer may take seconds
+ * @property {{after: number|null, lost: boolean, slow: boolean, rewound: Record<string, any>|null}|null} opening an
+ *   `open` is on its way; `after` is set when it resumes, `lost` when a run that could not be resumed starts again, `slow`
+ *   when the answer may take seconds, `rewound` to what a diverged run goes back with
  * @property {number} run counts the runs that this page opened; a resumed run keeps its number
  * @property {boolean} playing
  * @property {number|"max"} pace updates per second
  * @property {Record<string, any>|null} recipe what the run started from
- * @property {Record<string, any>[]} changes live changes since then
- * @property {Record<string, any>|null} current recipe with the changes applied
+ * @property {Record<string, any>[]} changes live changes since then, in order; a link may have brought some that are still to come
+ * @property {number} made the newest update that the server is known to have made; it may be ahead of `update`
+ * @property {Record<string, any>|null} current the recipe that the update after `made` is made with
  * @property {{cell: string, hidden_size: number, parameters: number, text: string}|null} network
  * @property {Record<string, number|null>} floors mean losses that a kind of network cannot beat
  * @property {number} update the newest update held
@@ -65,7 +71,8 @@
  * @property {number[]} lengths newest last
  * @property {{stride: number, points: LossPoint[]}} losses
  * @property {number[]} recent losses of the last RECENT chunks
- * @property {Reached} reached
+ * @property {number} carriedFor how many chunks on end started from the state that the chunk before them left
+ * @property {Record<string, Reach>} reached by the floor's name
  * @property {Notice|null} notice
  * @property {Complaint|null} complaint
  */
@@ -146,31 +153,47 @@ function fromThePage(state, message) {
     case "opening":
       return {
         ...state,
-        opening: { after: message.after ?? null, lost: message.lost ?? false, slow: message.slow ?? false },
+        opening: openingOf(message),
         complaint: null,
       };
     case "play":
-      return { ...state, playing: true, notice: null };
+      return { ...state, playing: true, notice: keptNotice(state) };
     case "pause":
       return { ...state, playing: false };
     case "pace":
       return { ...state, pace: message.pace };
     case "dismissed":
-      return { ...state, complaint: null, notice: state.notice?.kind === "restarted" ? null : state.notice };
+      return { ...state, complaint: null, notice: keptNotice(state) ? null : state.notice };
     default:
       throw new Error(`unknown message type: ${String(message.type)}`);
   }
 }
 
+function openingOf({ after = null, lost = false, slow = false, rewound = null }) {
+  return { after, lost, slow, rewound };
+}
+
+/** @param {State} state @returns {"finished"|"diverged"|null} how the run stopped, if it did */
+export function stopped({ notice }) {
+  return notice?.kind === "finished" || notice?.kind === "diverged" ? notice.kind : null;
+}
+
+/** How a run stopped is no news once it goes on; where it began is, until it is dismissed. */
+function keptNotice(state) {
+  return stopped(state) ? null : state.notice;
+}
+
 function emptyRun() {
   return {
     update: 0,
+    made: 0,
     loss: null,
     meanLoss: null,
     chunks: [],
     lengths: [],
     losses: { stride: 1, points: [] },
     recent: [],
+    carriedFor: 0,
     reached: {},
     notice: null,
   };
@@ -191,66 +214,96 @@ function opened(state, message) {
     complaint: null,
     recipe: message.recipe,
     changes,
-    current: withChanges(message.recipe, changes),
+    current: recipeAfter(message.recipe, changes, goesOn ? state.update : message.update),
     network: message.network,
     floors: message.floors ?? {},
   };
-  if (goesOn) return next;
+  if (goesOn) return { ...next, made: state.update };
   return {
     ...next,
     ...emptyRun(),
     update: message.update,
+    made: message.update,
     run: state.run + 1,
-    notice: lostSome ? { kind: "restarted", update: message.update } : null,
+    notice: startedFrom(state.opening, lostSome, message.update),
   };
+}
+
+/** @returns {Notice|null} */
+function startedFrom(opening, lostSome, update) {
+  if (opening?.rewound) return { kind: "rewound", update, rate: opening.rewound.learning_rate };
+  return lostSome ? { kind: "restarted", update } : null;
 }
 
 function changed(state, message) {
   const { type, ...change } = message;
-  const { after_update: _after, ...fields } = change;
-  return {
-    ...state,
-    changes: [...state.changes, change],
-    current: { ...state.current, ...fields },
-    complaint: null,
-  };
-}
-
-/** @returns {Record<string, any>} the recipe as it stands after its change log */
-export function withChanges(recipe, changes) {
-  const current = { ...recipe };
-  for (const { after_update: _after, ...fields } of changes) Object.assign(current, fields);
-  return current;
+  const changes = inOrder([...state.changes, change]);
+  const made = Math.max(state.made, change.after_update);
+  return { ...state, changes, made, current: recipeAfter(state.recipe, changes, made), complaint: null };
 }
 
 function folded(state, updates) {
   const fresh = updates.filter((update) => update.update > state.update);
   if (fresh.length === 0) return state;
+  const chunks = fresh.map((update) => toChunk(update, state));
   const newest = fresh[fresh.length - 1];
-  const recent = state.recent.concat(fresh.map((update) => update.loss)).slice(-RECENT);
+  const { losses, recent } = withLosses(state, fresh);
+  const made = Math.max(state.made, newest.update);
+  const carriedFor = chunks.reduce((count, { carried }) => (carried ? count + 1 : 0), state.carriedFor);
   return {
     ...state,
+    made,
+    current: hasCome(state, made) ? recipeAfter(state.recipe, state.changes, made) : state.current,
     recent,
-    reached: withReached(state, recent, newest.update),
+    carriedFor,
+    reached: withReached(state, recent, carriedFor, newest.update),
     update: newest.update,
     loss: newest.loss,
     meanLoss: newest.mean_loss,
-    chunks: lastSamples(state.chunks.concat(fresh.map((update) => toChunk(update, state.current)))),
+    chunks: lastSamples(state.chunks.concat(chunks)),
     lengths: state.lengths.concat(fresh.map((update) => update.length)).slice(-LENGTHS),
-    losses: withLosses(state.losses, fresh),
-    notice: state.notice?.kind === "restarted" ? state.notice : null,
+    losses,
+    notice: keptNotice(state),
   };
 }
 
-function withReached({ reached, floors }, recent, update) {
-  if (recent.length < RECENT) return reached;
-  const mean = recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
-  const under = Object.keys(floors).filter((name) => floors[name] && mean < floors[name] && !(name in reached));
-  return under.length ? { ...reached, ...Object.fromEntries(under.map((name) => [name, update])) } : reached;
+/** Whether a change that was still to come is in force by the update `made`. */
+function hasCome({ changes, made: before }, made) {
+  return changes.some(({ after_update: after }) => after > before && after <= made);
+}
+
+/**
+ * The floors that the newest chunks are under. Whoever starts from zeros carries nothing across the seam: there the
+ * lower floor is passed by chance at most, so it is held only against chunks that all started from a carried state.
+ * @param {State} state
+ * @returns {string[]} names of floors
+ */
+function floorsAbove({ floors }, recent, carriedFor) {
+  if (recent.length < RECENT) return [];
+  const mean = meanOf(recent);
+  return Object.keys(floors).filter(
+    (name) => floors[name] && mean < floors[name] && (name !== "no_carry" || carriedFor >= RECENT),
+  );
+}
+
+function withReached(state, recent, carriedFor, update) {
+  const above = floorsAbove(state, recent, carriedFor);
+  const was = Object.keys(state.reached).filter((name) => state.reached[name].under);
+  if (above.join() === was.join()) return state.reached;
+  const reached = {};
+  for (const [name, reach] of Object.entries(state.reached)) reached[name] = { ...reach, under: above.includes(name) };
+  for (const name of above) if (!was.includes(name)) reached[name] = { since: update, under: true };
+  return reached;
+}
+
+/** @param {number[]} values */
+function meanOf(values) {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** @returns {Chunk} */
-function toChunk(update, recipe) {
+function toChunk(update, { recipe, changes }) {
+  const { carry_state: carries } = changes.length ? recipeAfter(recipe, changes, update.update - 1) : recipe;
   return {
     update: update.update,
     length: update.length,
@@ -261,7 +314,7 @@ function toChunk(update, recipe) {
     prediction: update.prediction_after ?? update.prediction,
     loss: update.loss,
     meanLoss: update.mean_loss,
-    carried: Boolean(recipe?.carry_state) && update.update > 1,
+    carried: Boolean(carries) && update.update > 1,
     milliseconds: update.milliseconds,
     hidden: update.hidden?.map(fromBase64) ?? null,
     gradient: update.gradient ?? null,
@@ -285,20 +338,24 @@ function lastSamples(chunks) {
   return first === 0 ? chunks : chunks.slice(first);
 }
 
-function withLosses({ stride, points }, fresh) {
+function withLosses(state, fresh) {
+  const { stride, points } = state.losses;
   const next = points.slice();
-  for (const { update, loss, mean_loss: meanLoss } of fresh) {
+  let { recent } = state;
+  for (const { update, loss } of fresh) {
+    recent = recent.concat(loss).slice(-RECENT);
+    const recentMean = meanOf(recent);
     const last = next[next.length - 1];
     if (last && last.count < stride) {
       const count = last.count + 1;
-      next[next.length - 1] = { update, loss: last.loss + (loss - last.loss) / count, meanLoss, count };
+      next[next.length - 1] = { update, loss: last.loss + (loss - last.loss) / count, recentMean, count };
     } else {
-      next.push({ update, loss, meanLoss, count: 1 });
+      next.push({ update, loss, recentMean, count: 1 });
     }
   }
-  let thinned = { stride, points: next };
-  while (thinned.points.length > LOSS_POINTS) thinned = halved(thinned);
-  return thinned;
+  let losses = { stride, points: next };
+  while (losses.points.length > LOSS_POINTS) losses = halved(losses);
+  return { losses, recent };
 }
 
 function halved({ stride, points }) {
@@ -311,7 +368,7 @@ function halved({ stride, points }) {
     }
     const count = left.count + right.count;
     const loss = (left.loss * left.count + right.loss * right.count) / count;
-    pairs.push({ update: right.update, loss, meanLoss: right.meanLoss, count });
+    pairs.push({ update: right.update, loss, recentMean: right.recentMean, count });
   }
   return { stride: stride * 2, points: pairs };
 }

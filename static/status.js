@@ -1,4 +1,5 @@
 import { setText } from "./element.js";
+import { stopped } from "./state.js";
 
 /** How things stand, always with a word; where something is to be done, a sentence and one button. */
 
@@ -40,8 +41,8 @@ export class Status {
     const { dataset } = document.body;
     dataset.connection = status;
     dataset.notice = state.notice?.kind ?? "";
-    const word = status === "live" ? (state.notice?.kind ?? (state.playing ? "live" : "paused")) : status;
-    setText(this.#at.word, this.#words.say(`status.${word === "restarted" ? "live" : word}`));
+    const word = status === "live" ? (stopped(state) ?? (state.playing ? "live" : "paused")) : status;
+    setText(this.#at.word, this.#words.say(`status.${word}`));
     this.#notice(this.#sentence(state, refusal));
     const complaint = atField || refusal ? null : state.complaint;
     this.#at.toast.hidden = !complaint;
@@ -63,7 +64,7 @@ export class Status {
     }
     if (opening?.slow) return { text: this.#words.say("notice.slow") };
     if (!notice) return null;
-    const act = { finished: "play", diverged: "rewind", restarted: "dismiss" }[notice.kind];
+    const act = { finished: "play", diverged: "rewind", restarted: "dismiss", rewound: "dismiss" }[notice.kind];
     return { text: this.#words.say(`notice.${notice.kind}`, notice), act };
   }
 

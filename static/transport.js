@@ -1,3 +1,6 @@
+import { ahead } from "./changes.js";
+import { setText } from "./element.js";
+import { stopped } from "./state.js";
 import { throttled } from "./throttle.js";
 import { counter, short } from "./words.js";
 
@@ -9,6 +12,8 @@ const NOTCHES = 99; // one more is "max"
 const KEY_NOTCHES = 5;
 const PACE_EVERY = 100; // ms while the slider is dragged
 const LARGEST_SEED = 2 ** 31 - 1;
+/** Keys that go on acting while they are held down. */
+const HELD = ["ArrowRight", "[", "]"];
 
 /** @param {number} notch 0–100 @returns {number|"max"} updates per second */
 export function paceOf(notch) {
@@ -85,36 +90,41 @@ export class Transport {
 
   /** The recipe as it stands, from its first update: same seed, same numbers. */
   reset() {
-    const { current } = this.#store.state;
-    if (current) this.start(current);
+    this.#again({});
   }
 
   newSeed() {
-    const { current } = this.#store.state;
-    if (current) this.start({ ...current, seed: Math.floor(Math.random() * LARGEST_SEED) });
+    this.#again({ seed: Math.floor(Math.random() * LARGEST_SEED) });
   }
 
-  /** @param {Record<string, any>} recipe */
-  start(recipe) {
+  /** What a link has still to change stays to be changed. */
+  #again(fields) {
+    const { current, changes, made } = this.#store.state;
+    if (current) this.start({ ...current, ...fields }, ahead(changes, made));
+  }
+
+  /** @param {Record<string, any>} recipe @param {Record<string, any>[]} changes a change log to replay */
+  start(recipe, changes = []) {
     this.#store.dispatch({ type: "play" });
-    this.#live.start(recipe);
+    this.#live.start(recipe, changes);
   }
 
   /** @param {import("./state.js").State} state */
   draw(state) {
     const { play, step, pace, paceValue, update, loss } = this.#at;
-    const over = state.notice?.kind === "diverged";
+    const over = stopped(state) === "diverged";
     document.body.classList.toggle("playing", state.playing);
     play.disabled = over;
     step.disabled = over;
-    play.setAttribute("aria-label", this.#words.say(state.playing ? "transport.pause" : "transport.play"));
+    const label = this.#words.say(state.playing ? "transport.pause" : "transport.play");
+    if (play.getAttribute("aria-label") !== label) play.setAttribute("aria-label", label);
     const notch = String(notchOf(state.pace));
     if (paceOf(Number(pace.value)) !== state.pace) pace.value = notch;
     const words = state.pace === "max" ? this.#words.say("transport.max") : `${state.pace}/s`;
-    paceValue.textContent = words;
-    pace.setAttribute("aria-valuetext", words);
-    update.textContent = counter(state.update);
-    loss.textContent = short(state.loss);
+    setText(paceValue, words); // which is read aloud
+    if (pace.getAttribute("aria-valuetext") !== words) pace.setAttribute("aria-valuetext", words);
+    setText(update, counter(state.update));
+    setText(loss, short(state.loss));
   }
 
   #key(event) {
@@ -132,9 +142,10 @@ export class Transport {
       "[": () => this.#nudge(-KEY_NOTCHES),
       "]": () => this.#nudge(KEY_NOTCHES),
     };
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || act() === false) return;
-    event.preventDefault();
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (!(key in keys)) return;
+    const acts = event.repeat && !HELD.includes(key) ? !onButton : keys[key]() !== false;
+    if (acts) event.preventDefault();
   }
 
   #nudge(notches) {

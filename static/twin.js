@@ -1,19 +1,20 @@
+import { without } from "./changes.js";
 import { lastOf } from "./columns.js";
 import { Live } from "./live.js";
+import { stopped } from "./state.js";
 import { Store } from "./store.js";
 
 /**
- * A second run of the same seed with one switch changed, on a socket of its own. Both go in step: neither is told to
- * go on before the other has drawn as far.
+ * A second run of the same seed with one switch changed, on a socket of its own. Both go in step, the twin a moment
+ * behind: what is changed on the way can then be changed in both after the same update.
  */
 
 /** @typedef {{id: string, differs: Record<string, any>}} Choice what the twin's recipe has otherwise */
 
 const FASTER = 4;
 
-/** At pace max the server may be 256 updates ahead, more than the page keeps: each run gets so far ahead of the other. */
+/** How far the first run may get ahead of its twin at pace max, where the server may be more ahead than the page keeps. */
 const LEAD = 48;
-const WINDOW_AT_MAX = 256;
 
 /** @param {number} value @returns {number} a learning rate within bounds, in two digits as the slider has them */
 export const asRate = (value) => Number(Math.min(1, Math.max(1e-5, value)).toPrecision(2));
@@ -23,6 +24,10 @@ export function choices(recipe) {
   const { carry_state, shortest, longest, cell, framework, learning_rate, sampling } = recipe;
   const middle = Math.round((shortest + longest) / 2);
   const fixed = shortest === longest;
+  const rates = [
+    { id: "faster", differs: { learning_rate: asRate(learning_rate * FASTER) } },
+    { id: "slower", differs: { learning_rate: asRate(learning_rate / FASTER) } },
+  ];
   const cells = framework === "tensorflow" ? [] : ["rnn", "gru", "lstm"].filter((other) => other !== cell);
   return [
     { id: carry_state ? "reset" : "carried", differs: { carry_state: !carry_state } },
@@ -30,8 +35,7 @@ export function choices(recipe) {
       ? { id: "random", differs: { shortest: 1, longest: Math.max(3, longest) } }
       : { id: "fixed", differs: { shortest: middle, longest: middle } },
     ...cells.map((other) => ({ id: other, differs: { cell: other, weights: "random" } })),
-    { id: "faster", differs: { learning_rate: asRate(learning_rate * FASTER) } },
-    { id: "slower", differs: { learning_rate: asRate(learning_rate / FASTER) } },
+    ...rates.filter(({ differs }) => differs.learning_rate !== learning_rate),
     sampling === "tutorial"
       ? { id: "uniform", differs: { sampling: "uniform" } }
       : { id: "tutorial", differs: { sampling: "tutorial" } },
@@ -50,7 +54,8 @@ export class Twin {
   #store = null;
   #live = null;
   #run = 0;
-  #changes = 0;
+  /** The first run's changes that the twin was told of. */
+  #given = [];
   #told = { playing: true, pace: 20, steps: 0 };
   #offered = null;
 
@@ -66,7 +71,7 @@ export class Twin {
     this.#redraw = redraw;
     this.#restart = restart;
     const at = (id) => document.getElementById(id);
-    this.#at = { select: at("twin"), key: at("twin-key"), name: at("twin-name") };
+    this.#at = { select: at("twin"), keys: document.querySelectorAll("[data-twin]"), name: at("twin-name") };
     this.#at.select.addEventListener("change", () => this.choose(this.#at.select.value));
   }
 
@@ -92,8 +97,8 @@ export class Twin {
   /** How far both have come, where the twin keeps up. @param {number} update the first run's */
   together(update) {
     const other = this.state;
-    if (!other || other.connection.status !== "live" || other.opening || other.notice?.kind === "diverged") return update;
-    return seenTogether(update, other.update, other.pace);
+    if (!other || other.connection.status !== "live" || other.opening || stopped(other) === "diverged") return update;
+    return Math.min(update, other.pace === "max" ? other.update + LEAD - windowAt("max") : other.update);
   }
 
   /** The twin's chunks up to the first run's newest, at its place: cos is the same a whole period on. */
@@ -119,7 +124,7 @@ export class Twin {
     if (!this.id) return;
     if (state.run !== this.#run) this.#begin(state);
     this.#follow(state);
-    this.#live?.seen(seenTogether(this.#store.state.update, state.update, state.pace));
+    this.#live?.seen(Math.min(this.#store.state.update, state.update - windowAt(state.pace)));
   }
 
   #begin(state) {
@@ -130,9 +135,9 @@ export class Twin {
       return this.#leave();
     }
     const recipe = { ...state.recipe, ...this.#choice.differs };
-    const changes = state.changes.map((change) => this.#without(change)).filter((change) => Object.keys(change).length > 1);
+    const changes = this.#withoutSwitch(state.changes);
     this.#told = { playing: state.playing, pace: state.pace, steps: 0 };
-    this.#changes = state.changes.length;
+    this.#given = state.changes;
     if (this.#live) {
       this.#store.dispatch({ type: state.playing ? "play" : "pause" });
       this.#live.start(recipe, changes);
@@ -150,18 +155,22 @@ export class Twin {
     return undefined;
   }
 
-  /** A live change without what the twin has otherwise. */
-  #without(change) {
-    return Object.fromEntries(Object.entries(change).filter(([name]) => !(name in this.#choice.differs)));
+  /** Live changes without what the twin has otherwise. */
+  #withoutSwitch(changes) {
+    return without(changes, Object.keys(this.#choice.differs));
   }
 
   #follow(state) {
-    if (!this.#live || !this.state) return;
-    for (const change of state.changes.slice(this.#changes)) {
-      const { after_update: _after, ...fields } = this.#without(change);
-      if (Object.keys(fields).length) this.#live.send({ type: "change", ...fields });
+    const other = this.state;
+    if (!this.#live || !other || other.opening) return;
+    const missed = other.complaint?.field === "after_update";
+    const fresh = state.changes.filter((change) => !this.#given.includes(change));
+    if (missed || fresh.some((change) => change.after_update < other.update)) {
+      this.#begin(state); // it had been further: from its start, then, with all changes in their places
+      return;
     }
-    this.#changes = state.changes.length;
+    this.#given = state.changes;
+    for (const change of this.#withoutSwitch(fresh)) this.#live.send({ type: "change", ...change });
     if (state.pace !== this.#told.pace) {
       this.#store.dispatch({ type: "pace", pace: state.pace });
       this.#live.send({ type: "pace", pace: state.pace });
@@ -180,7 +189,7 @@ export class Twin {
   }
 
   #offer(recipe) {
-    const { select, key, name } = this.#at;
+    const { select, keys, name } = this.#at;
     const offered = choices(recipe);
     const wanted = `${this.#words.language} ${this.id} ${offered.map(({ id }) => id).join()}`;
     if (wanted !== this.#offered) {
@@ -191,9 +200,9 @@ export class Twin {
       select.value = this.id;
       name.textContent = this.id && this.#words.say("twin.key", { name: this.#words.say(`twin.${this.id}`) });
     }
-    key.hidden = !this.id;
+    for (const key of keys) key.hidden = !this.id;
     const other = this.#store?.state;
-    const trouble = other?.notice?.kind === "diverged" ? "diverged" : other?.connection.status === "full" ? "full" : "";
+    const trouble = other && stopped(other) === "diverged" ? "diverged" : other?.connection.status === "full" ? "full" : "";
     if (name.dataset.trouble !== trouble) {
       name.dataset.trouble = trouble;
       const says = this.id && this.#words.say(`twin.${this.id}`);
@@ -202,7 +211,7 @@ export class Twin {
   }
 }
 
-/** What one run is told that the page has seen, so that it goes no further ahead of the other than it should. */
-function seenTogether(own, other, pace) {
-  return Math.min(own, pace === "max" ? other + LEAD - WINDOW_AT_MAX : other);
+/** How many updates the server makes beyond those that it was told are seen. */
+function windowAt(pace) {
+  return pace === "max" ? 256 : Math.max(4, Math.ceil(0.25 * pace));
 }

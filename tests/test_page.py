@@ -413,15 +413,31 @@ def test_a_finished_run_offers_to_go_on(visit: Visits) -> None:
     expect(page.at("notice")).to_be_hidden()
 
 
-def test_a_diverged_run_names_the_tensor_and_rewinds_with_half_the_learning_rate(visit: Visits) -> None:
-    page = visit(charts=False)
-    page.draws(1)
-    page.at("pace").fill("100")
-    page.choose("learning_rate", 1)
-    page.page.locator("[data-field=optimizer] input[value=sgd]").check()
+def diverges(page: Visit) -> dict[str, Any]:
+    """Wait until the newest run has; what the server said of it."""
+
+    def told() -> list[dict[str, Any]]:
+        newest = len(page.received)
+        while newest and page.received[newest - 1]["type"] != "opened":
+            newest -= 1
+        return [message for message in page.received[newest:] if message["type"] == "diverged"]
+
+    page.until(lambda: bool(told()), "it diverges")
     expect(page.at("status")).to_have_text("diverged")
-    told = next(message for message in page.received if message["type"] == "diverged")
+    return told()[0]
+
+
+def test_a_diverged_run_names_the_tensor_and_rewinds_to_the_last_good_checkpoint_with_half_the_learning_rate(
+    visit: Visits, server_url: str
+) -> None:
+    page = visit(server_url + "/#optimizer=sgd&hidden_size=128", charts=False)
+    page.draws(10)
+    page.choose("learning_rate", 1)
+    page.page.locator("[data-field=carry_state] input").uncheck()
+    told = diverges(page)
     expect(page.at("notice")).to_contain_text(told["tensor"])
+    changed = [message for message in page.received if message["type"] == "changed"]
+    good = changed[0]["after_update"]
     page.at("notice").get_by_role("button").click()
 
     def after() -> list[dict[str, Any]]:
@@ -429,30 +445,83 @@ def test_a_diverged_run_names_the_tensor_and_rewinds_with_half_the_learning_rate
         return [message for message in rest if message["type"] in ("opened", "changed", "updates", "diverged")]
 
     page.until(lambda: len(after()) >= 3, "it goes on")
-    opened, changed, updates = after()[:3]
-    assert opened["update"] == told["update"] - 1, "from the last good checkpoint"
-    assert (changed["after_update"], changed["learning_rate"]) == (told["update"] - 1, 0.5)
-    assert (updates.get("updates") or [updates])[0]["update"] == told["update"]
+    opened, changed_back, updates = after()[:3]
+    assert opened["update"] == good, "from the last checkpoint before it went wrong"
+    assert changed_back == {"type": "changed", "after_update": good, "learning_rate": 0.5, "carry_state": False}
+    assert updates["updates"][0]["update"] == good + 1
+    expect(page.at("notice")).to_contain_text(f"Back at update {good}, with a learning rate of 0.5")
 
 
-def test_where_a_rewind_is_in_vain_the_next_goes_back_to_the_start(visit: Visits) -> None:
-    page = visit(charts=False)
-    page.draws(1)
-    page.at("pace").fill("100")
-    page.choose("learning_rate", 1)
-    page.page.locator("[data-field=optimizer] input[value=sgd]").check()
-    for _ in range(8):
-        page.until(lambda: page.at("status").inner_text() == "diverged" or page.update > 200, "it diverges or learns")
-        if page.update > 200:
-            break
+def test_a_run_that_was_wrong_from_its_start_goes_back_there_until_it_learns(visit: Visits, server_url: str) -> None:
+    page = visit(server_url + "/#optimizer=sgd&learning_rate=1&pace=max", charts=False)
+    for rate in (0.5, 0.25):
+        diverges(page)
         runs = len(page.opened())
         page.at("notice").get_by_role("button").click()
-        page.until(lambda runs=runs: len(page.opened()) > runs, "it goes on")
-    assert page.update > 200
-    assert page.opened()[-1]["update"] == 0, "from its start"
-    assert page.opened()[-1]["changes"] == []
-    changed = [message for message in page.received if message["type"] == "changed"]
-    assert changed[-1]["learning_rate"] <= 0.25
+        page.until(lambda runs=runs: len(page.opened()) > runs, "it goes on")  # type: ignore[misc]
+        opened = page.opened()[-1]
+        assert (opened["update"], opened["changes"]) == (0, [{"after_update": 0, "learning_rate": rate}])
+        expect(page.at("notice")).to_contain_text(f"Back at update 0, with a learning rate of {rate}")
+    page.draws(300)
+    assert float(page.at("loss").inner_text()) < 0.5
+    page.at("notice").get_by_role("button").click()
+    expect(page.at("notice")).to_be_hidden()
+
+
+def test_a_rewind_mends_the_change_that_a_link_brought(visit: Visits, server_url: str) -> None:
+    fragment = "#optimizer=sgd&hidden_size=128&pace=60&change=30:learning_rate=1,carry_state=false"
+    page = visit(f"{server_url}/{fragment}", charts=False)
+    assert diverges(page)["update"] > 31
+    page.at("notice").get_by_role("button").click()
+    page.until(lambda: len(page.opened()) == 2, "it goes on")
+    opened = page.opened()[-1]
+    assert opened["update"] == 0
+    assert opened["changes"] == [{"after_update": 30, "learning_rate": 0.5, "carry_state": False}]
+
+
+def test_a_change_of_a_link_is_shown_when_its_update_has_come_and_a_reset_keeps_it_to_come(
+    visit: Visits, server_url: str
+) -> None:
+    page = visit(server_url + "/#pace=5&change=12:learning_rate=0.001,carry_state=false", charts=False)
+    page.draws(2)
+    rate = page.page.locator("#recipe-learning_rate")
+    expect(rate).to_have_value("0.02")
+    page.at("reset").click()
+    page.until(lambda: len(page.opened()) == 2, "the run begins anew")
+    again = page.opened()[-1]
+    assert (again["recipe"]["learning_rate"], again["recipe"]["carry_state"]) == (0.02, True)
+    assert again["changes"] == [{"after_update": 12, "learning_rate": 0.001, "carry_state": False}]
+    page.at("pace").fill("100")
+    expect(rate).to_have_value("0.001")
+    expect(page.page.locator("[data-field=carry_state] input")).not_to_be_checked()
+
+
+def test_what_does_not_change_is_not_written_again(visit: Visits) -> None:
+    """Screen readers repeat an output whose text was set once more."""
+    page = visit(charts=False)
+    page.draws(2)
+    page.page.evaluate(
+        """() => {
+          window.written = 0;
+          new MutationObserver((all) => (window.written += all.length)).observe(
+            document.getElementById("pace-value"), {childList: true, characterData: true, subtree: true});
+        }"""
+    )
+    page.draws(page.update + 10)
+    assert page.page.evaluate("written") == 0
+    page.at("pace").fill("30")
+    page.until(lambda: page.page.evaluate("written") > 0, "another pace is written")
+
+
+def test_a_key_that_is_held_down_acts_once_where_it_begins_a_run(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    for _ in range(4):
+        page.page.keyboard.down("r")
+    page.page.keyboard.up("r")
+    page.until(lambda: len(page.opened()) == 2, "the run begins anew")
+    page.draws(3)
+    assert len(page.opened()) == 2
 
 
 # ---------------------------------------------------------------- the wave
@@ -907,6 +976,68 @@ def test_state_keeps_the_curve_on_resume_and_drops_it_on_a_new_run(browser: Brow
     )
     # an `open` may be refused, and the run that it would have ended goes on; what is resumed is made again
     assert result == [0.1, 2, 0, "restarted", 0, None, 3, 2, "restarted"]
+
+
+def test_state_has_a_change_in_force_from_the_update_after_it(browser: Browser, server_url: str) -> None:
+    result = folded(
+        browser,
+        server_url,
+        """
+        const log = [{after_update: 2, carry_state: false}, {after_update: 9, learning_rate: 0.5}];
+        const recipe = {...opened.recipe, carry_state: true};
+        let now = state.apply(state.initialState(), {...opened, recipe, changes: log});
+        const seen = [now.current];
+        for (let n = 1; n <= 3; n += 1) {
+          now = state.apply(now, {type: 'updates', updates: [chunk(n)]});
+          seen.push(now.current);
+        }
+        now = state.apply(now, {type: 'changed', after_update: 5, learning_rate: 0.1});
+        const {current, changes, made} = now;
+        return {carries: seen.map(({carry_state}) => carry_state), rates: seen.map(({learning_rate}) => learning_rate),
+          carried: now.chunks.map(({carried}) => carried), rate: current.learning_rate, made,
+          log: changes.map(({after_update}) => after_update)};
+        """,
+    )
+    assert result == {
+        "carries": [True, True, False, False],
+        "rates": [0.02] * 4,
+        "carried": [False, True, False],
+        "rate": 0.1,
+        "made": 5,
+        "log": [2, 5, 9],
+    }
+
+
+UNDER = """
+let now = state.apply(state.initialState(),
+  {...opened, recipe: {...opened.recipe, carry_state: CARRY}, floors: {memoryless: 0.53, no_carry: 0.06}});
+let n = 0;
+const reach = (loss, count) => {
+  for (let i = 0; i < count; i += 1)
+    now = state.apply(now, {type: 'updates', updates: [{...chunk(n += 1), loss}]});
+  return now.reached;
+};
+return [reach(0.5, 49), reach(0.5, 1), reach(0.001, 60), reach(2, 50)];
+"""
+
+
+def test_a_floor_is_taken_back_when_the_mean_of_the_last_50_is_above_it_again(
+    browser: Browser, server_url: str
+) -> None:
+    young, memoryless, both, lost = folded(browser, server_url, UNDER.replace("CARRY", "true"))
+    assert young == {}
+    assert memoryless == {"memoryless": {"since": 50, "under": True}}
+    assert both["memoryless"] == {"since": 50, "under": True}
+    assert both["no_carry"] == {"since": 50 + 45, "under": True}
+    assert {name: reach["under"] for name, reach in lost.items()} == {"memoryless": False, "no_carry": False}
+
+
+def test_a_run_whose_state_is_reset_is_never_said_to_be_under_the_lower_floor(
+    browser: Browser, server_url: str
+) -> None:
+    *_, under, lost = folded(browser, server_url, UNDER.replace("CARRY", "false"))
+    assert under == {"memoryless": {"since": 50, "under": True}}
+    assert lost == {"memoryless": {"since": 50, "under": False}}
 
 
 def test_state_throws_on_a_message_that_it_does_not_know(browser: Browser, server_url: str) -> None:

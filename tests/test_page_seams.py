@@ -306,7 +306,7 @@ def test_a_twin_runs_with_one_switch_changed_on_the_same_chunks(page: Visit) -> 
     page.until(lambda: len(recipes(page)) == 3, "the run begins anew, and its twin with it")
     first, other = recipes(page)[1:]
     assert {name for name in first if first[name] != other[name]} == {"carry_state"}
-    expect(page.page.locator("#twin-key")).to_contain_text("state reset at seams")
+    expect(page.page.locator("#wave-panel .key.twin")).to_contain_text("state reset at seams")
     for chart in ("wave", "loss-chart", "microscope-chart"):
         page.until(lambda chart=chart: len(page.trace("twin", chart)["y"]) > 3, f"it is drawn in {chart}")
     lengths: dict[int, set[int]] = {}
@@ -362,7 +362,7 @@ def test_without_a_twin_its_socket_closes(page: Visit, server: Any) -> None:
     viewers = server.metric("unrolled_viewers")
     page.at("twin").select_option("")
     page.until(lambda: server.metric("unrolled_viewers") == viewers - 1, "it has left", SECONDS)
-    expect(page.page.locator("#twin-key")).to_be_hidden()
+    expect(page.page.locator("#wave-panel .key.twin")).to_be_hidden()
     page.until(lambda: not page.trace("twin")["y"], "its curve is gone")
 
 
