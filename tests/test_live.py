@@ -208,6 +208,30 @@ def test_a_change_is_told_with_a_checkpoint_before_any_update_made_with_it(serve
     assert np.float32(learner.advance().loss) == np.float32(first["loss"])
 
 
+def test_a_change_waits_for_the_update_that_it_names(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=60, play=False)
+        for rate in (0.1, 0.005):
+            one.send(type="change", learning_rate=rate, after_update=30)
+            assert one.until("changed") == {"type": "changed", "after_update": 30, "learning_rate": rate}
+            assert Checkpoint.from_bytes(one.next()).run.update == 0
+        one.send(type="play")
+        made = one.updates(40)[:40]
+    learner = Learner(Recipe(), changes=[Change(after_update=30, learning_rate=0.005)])
+    wanted = [np.float32(learner.advance().loss) for _ in range(40)]
+    assert [np.float32(update["loss"]) for update in made] == wanted
+
+
+def test_a_change_at_an_update_that_has_passed_is_refused(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace="max")
+        one.updates(20)
+        refused = one.refusal(type="change", learning_rate=0.005, after_update=3)
+        assert (refused["code"], refused["field"]) == ("out_of_range", "after_update")
+        assert "not 3" in refused["detail"]
+        assert one.refusal(type="change", learning_rate=0.005, after_update=-1)["code"] == "out_of_range"
+
+
 def test_rapid_changes_are_merged(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(play=False)

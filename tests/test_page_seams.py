@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
-from model.recipe import Recipe
+from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.test_page import DESK, SECONDS, Visit, Visits, browser, folded, visit
 
@@ -336,24 +336,84 @@ def test_the_twin_goes_pauses_and_steps_with_the_first_run(page: Visit) -> None:
     page.until(lambda: len(ends()) == 1, "both rest at the same chunk")
 
 
-def test_a_live_change_reaches_the_twin_but_not_its_own_switch(page: Visit) -> None:
-    heard: list[dict[str, Any]] = []  # what the twin's own socket hears
-    page.page.on("websocket", lambda wire: wire.on("framereceived", lambda frame: heard.append(frame)))
+class Ear:
+    """What each of the page's sockets hears from now on."""
 
-    def changes() -> list[dict[str, Any]]:
-        texts = [json.loads(frame) for frame in heard if isinstance(frame, str)]
-        return [message for message in texts if message["type"] == "changed"]
+    def __init__(self, page: Visit) -> None:
+        self.heard: list[list[dict[str, Any]]] = []
+        page.page.on("websocket", self._listen)
+
+    def _listen(self, wire: Any) -> None:
+        mine: list[dict[str, Any]] = []
+        self.heard.append(mine)
+        wire.on("framereceived", lambda frame: isinstance(frame, str) and mine.append(json.loads(frame)))
+
+    def changes(self, wire: int = -1) -> list[dict[str, Any]]:
+        return [message for message in self.heard[wire] if message["type"] == "changed"]
+
+    def losses(self, wire: int = -1) -> dict[int, float]:
+        """By update, of the newest run."""
+        losses: dict[int, float] = {}
+        for message in self.heard[wire]:
+            if message["type"] == "opened":
+                losses.clear()
+            losses |= {update["update"]: update["loss"] for update in message.get("updates", [])}
+        return losses
+
+
+def test_a_live_change_reaches_the_twin_after_the_same_update_but_not_its_own_switch(page: Visit) -> None:
+    ear = Ear(page)
+
+    def told() -> list[dict[str, Any]]:
+        return [message for message in page.received if message["type"] == "changed"]
 
     page.at("twin").select_option("slower")
     page.until(lambda: len(recipes(page)) == 3, "both are open")
-    page.until(lambda: len(page.trace("twin")["y"]) > 3, "the twin is drawn")
+    page.until(lambda: len(page.trace("twin")["y"]) > 60, "the twin is drawn")
     page.choose("learning_rate", 0.01)
-    told = lambda: [m for m in page.received if m["type"] == "changed" and m.get("learning_rate") == 0.01]  # noqa: E731
     page.until(lambda: bool(told()), "the first run changes")
     page.page.locator("[data-field=carry_state] input").uncheck()
-    page.until(lambda: bool(changes()), "the twin changes")
-    assert [message["carry_state"] for message in changes()] == [False]
-    assert "learning_rate" not in changes()[0]
+    page.until(lambda: bool(ear.changes()), "the twin changes")
+    first = next(message for message in told() if "carry_state" in message)
+    assert ear.changes() == [{"type": "changed", "after_update": first["after_update"], "carry_state": False}]
+    page.draws(first["after_update"] + 20)
+    page.pauses()
+    rate = recipes(page)[2]["learning_rate"]
+    alone = Learner(
+        Recipe(learning_rate=rate), changes=[Change(after_update=first["after_update"], carry_state=False)]
+    )
+    wanted = {update: alone.advance().loss for update in range(1, first["after_update"] + 20)}
+    assert {at: np.float32(loss) for at, loss in ear.losses().items() if at in wanted} == {
+        at: np.float32(loss) for at, loss in wanted.items()
+    }
+
+
+def test_where_the_twin_is_further_than_a_change_it_begins_anew_with_it(page: Visit) -> None:
+    ear = Ear(page)
+    page.at("twin").select_option("gru")
+    page.until(lambda: len(recipes(page)) == 3, "both are open")
+    resting = page.pauses()
+    page.until(lambda: resting in ear.losses(), "the twin rests there too")
+    ahead = resting + 1
+    for message in ({"type": "seen", "update": resting}, {"type": "step"}):  # behind the page's back
+        page.page.evaluate("text => wires.at(-1).send(text)", json.dumps(message))
+    page.until(lambda: ahead in ear.losses(), "the twin is one update ahead")
+    page.choose("learning_rate", 0.01)
+    page.until(lambda: len(recipes(page)) == 4, "it begins anew")
+    assert recipes(page)[3]["cell"] == "gru"
+    assert page.opened()[3]["changes"] == [{"after_update": ahead - 1, "learning_rate": 0.01}]
+    page.until(lambda: max(ear.losses(), default=0) == ahead - 1, "and comes as far as the first run")
+
+
+def test_a_twin_whose_learning_rate_would_be_the_same_is_not_offered(page: Visit) -> None:
+    def offered() -> list[str]:
+        return page.page.eval_on_selector_all("#twin option", "options => options.map(({value}) => value)")
+
+    assert {"faster", "slower"} <= set(offered())
+    page.choose("learning_rate", 1)
+    page.at("reset").click()
+    page.until(lambda: "faster" not in offered(), "there is nothing above 1")
+    assert "slower" in offered()
 
 
 def test_without_a_twin_its_socket_closes(page: Visit, server: Any) -> None:

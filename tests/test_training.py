@@ -247,6 +247,31 @@ def test_a_weight_that_overflows_is_undone() -> None:
     assert learner.checkpoint().to_bytes() == before
 
 
+def test_a_change_can_wait_for_an_update_that_is_still_to_be_made() -> None:
+    waits = Learner(Recipe())
+    made = run(waits, 5)
+    waits.change({"learning_rate": 0.1}, after=9)
+    assert waits.now == Recipe(), "not yet"
+    waits.change({"train": False}, after=12)
+    waits.change({"carry_state": False})
+    waits.change({"train": True}, after=9)
+    made += run(waits, 15)
+    assert [change.model_dump(exclude_none=True) for change in waits.changes] == [
+        {"after_update": 5, "carry_state": False},
+        {"after_update": 9, "learning_rate": 0.1, "train": True},
+        {"after_update": 12, "train": False},
+    ]
+    assert run(Learner(Recipe(), changes=waits.changes), 20) == made
+
+
+def test_a_change_at_an_update_that_has_passed_is_refused_and_nothing_moves() -> None:
+    learner = Learner(Recipe())
+    run(learner, 5)
+    with pytest.raises(ValueError, match="after update 5 or a later one, not 4"):
+        learner.change({"learning_rate": 0.1}, after=4)
+    assert learner.changes == ()
+
+
 def test_a_change_out_of_bounds_is_refused_and_nothing_moves() -> None:
     learner = Learner(Recipe())
     with pytest.raises(ValidationError):
