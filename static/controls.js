@@ -39,7 +39,7 @@ export class Controls {
    * @param {{id: string, cell: string, hidden_size: number}[]} models that this server has
    */
   build(schema, models) {
-    this.#schema = schema;
+    this.#schema = this.#words.schema = schema;
     this.#models = models;
     const groups = { live: this.#group("live", "⚡"), restart: this.#group("restart", "⟳") };
     const change = throttled(LIVE_EVERY, (fields) => this.#on.live(fields));

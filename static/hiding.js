@@ -1,3 +1,5 @@
+import { excerpt } from "./link.js";
+
 /**
  * What a teacher leaves out of the page. A name is a panel's (`data-panel`), or a panel's and one of its controls':
  * `network`, `recipe.noise`, `transport.step`. A control is known by its field, its preset, or its id.
@@ -65,7 +67,7 @@ export class Hiding {
 }
 
 function unknown(text, names) {
-  return { key: "link.wrong.hide", values: { text, names: names.join(", ") } };
+  return { key: "link.wrong.hide", values: { text: excerpt(text), names: names.join(", ") } };
 }
 
 /** Where a control has a label around it, the label goes with it. */

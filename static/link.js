@@ -42,8 +42,8 @@ const THEMES = ["light", "dark"];
 const STATIONS = 8;
 const SHOWN = 60; // characters of what came
 /** A run with the longest change log that a server takes needs fewer characters; far more would end its connection. */
-const LONGEST = 2 ** 17;
-const MOST_CHANGES = 1000;
+export const LONGEST = 2 ** 17;
+export const MOST_CHANGES = 1000;
 
 const NUMBER = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const CHANGE = /^(\d+):(.+)$/;

@@ -1,4 +1,5 @@
 import { LANGUAGES } from "./link.js";
+import { known } from "./refusal.js";
 
 /**
  * The page's words in one language, from i18n/<language>.json. Markup names its words with
@@ -11,6 +12,8 @@ export class Words {
   #table = {};
   language = "en";
   ready = false;
+  /** The recipe's, once it is there: what its bounds are can be said in either language. @type {Record<string, any>|null} */
+  schema = null;
 
   /** @param {string} language one of LANGUAGES */
   async load(language) {
@@ -39,11 +42,17 @@ export class Words {
   }
 
   /**
-   * A refusal in the reader's language. What the server says is English: elsewhere it stands in brackets, behind a
-   * sentence for its code that names the field as the page does.
+   * A refusal in the reader's language. What the page does not know itself the server says in English: elsewhere that
+   * stands in brackets, behind a sentence for its code that names the field as the page does.
    * @param {{code: string, field: string|null, detail: string}} problem
    */
-  refusal({ code, field, detail }) {
+  refusal(problem) {
+    const { code, field, detail } = problem;
+    const own = known(problem, this.schema);
+    if (own) {
+      const [first, second] = own.fields.map((name) => this.#fieldName(name));
+      return this.say(own.key, { ...own.values, field: first, other: second });
+    }
     const names = (field ?? "").split(", ").map((path) => this.#fieldName(path));
     const key = `code.${code}` in this.#table ? `code.${code}` : "code.other";
     return this.say(key, { field: names.join(this.say("code.and")), detail });

@@ -9,9 +9,11 @@ from typing import Any, get_args
 
 import pytest
 from playwright.sync_api import Browser
+from pydantic import ValidationError
 
-from app.messages import Code, Open, WarningCode
-from model.recipe import LIVE_FIELDS, Change, Recipe
+from app.messages import FASTEST, MAX_TEXT_BYTES, SLOWEST, Code, Open, WarningCode
+from app.refusals import Refused
+from model.recipe import LIVE_FIELDS, MOST_CHANGES, Change, Recipe
 from tests.test_page import browser  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
@@ -154,7 +156,17 @@ def test_changes_are_written_in_order_and_those_of_one_update_as_one(in_link_js:
         ("#change=-1:train=true", "change", {"text": "-1:train=true"}),
         ("#change=3:", "change", {"text": "3:"}),
         ("#change=3:train=true,,", "change", {"text": "3:train=true,,"}),
-        ("#change=x:" + "a=1," * 99, "change", {"text": ("x:" + "a=1," * 99)[:60]}),
+        ("#change=x:" + "a=1," * 99, "change", {"text": ("x:" + "a=1," * 99)[:60] + "…"}),
+        (
+            "#change=5:after_update=9,train=true",
+            "change_twice",
+            {"name": "after_update", "text": "5:after_update=9,train=true"},
+        ),
+        ("#change=5:train=true,train=false", "change_twice", {"name": "train", "text": "5:train=true,train=false"}),
+        ("#change=1:train=true" + "&change=2:train=true" * 1000, "changes", {"most": 1000, "length": 1001}),
+        ("#pace=900", "pace", {"slowest": 0.2, "fastest": 60, "text": "900"}),
+        ("#pace=true", "pace", {"slowest": 0.2, "fastest": 60, "text": "true"}),
+        ("#weights=" + "a" * 2**17, "long", {"most": 2**17, "length": 2**17 + 9}),
     ],
 )
 def test_what_is_wrong_in_the_link_itself_is_named(
@@ -167,6 +179,31 @@ def test_what_is_wrong_in_the_link_itself_is_named(
     assert wrong == {"key": f"link.wrong.{key}", "values": values}
     sentences = [WORDS[language][f"link.wrong.{key}"] for language in WORDS]
     assert [set(re.findall(r"\{(\w+)\}", sentence)) for sentence in sentences] == [set(values)] * 2
+
+
+@pytest.mark.parametrize(
+    "long", ["x{}=1&x{}=1", "lang={}", "theme={}", "hide={}", "hide=x.{}.x", "tour={}", "change={}", "pace={}"]
+)
+def test_what_a_sentence_repeats_of_a_link_is_sixty_characters_at_most(in_link_js: InLink, long: str) -> None:
+    wrong = in_link_js("return link.readLink(given).wrong", "#" + long.replace("{}", "a" * 50_000))
+    if wrong is None:
+        assert long == "hide={}", "which the page refuses, as it knows the names"
+        return
+    (quoted,) = (value for value in wrong["values"].values() if "aaa" in str(value))
+    assert len(quoted) == 61
+    assert quoted.endswith("a…")
+
+
+def test_the_bounds_that_the_page_knows_of_a_link_are_the_servers(in_link_js: InLink) -> None:
+    assert in_link_js("return link.PACE") == {"slowest": SLOWEST, "fastest": FASTEST}
+    assert in_link_js("return link.MOST_CHANGES") == MOST_CHANGES
+    longest = in_link_js("return link.LONGEST")
+    assert longest == MAX_TEXT_BYTES
+    change = {"learning_rate": 0.0123456789012345678, "carry_state": False, "train": False}
+    changes = [{"after_update": 2**53 - each, **change} for each in range(MOST_CHANGES)]
+    state = {"recipe": {name: f"{value}x" for name, value in DEFAULTS.items()}, "changes": changes, "pace": "max"}
+    written = in_link_js("return link.writeLink(given[0], {defaults: given[1]})", [state, DEFAULTS])
+    assert len(written) < longest, "there is room for whatever is opened"
 
 
 def test_names_that_objects_have_anyway_are_fields_like_any_other(in_link_js: InLink) -> None:
@@ -195,6 +232,66 @@ def test_every_code_has_its_words_and_no_other() -> None:
         said = {key.split(".")[1] for key in table if re.fullmatch(r"code\.\w+", key)}
         assert said == set(get_args(Code)) | beside, language
         assert {key.split(".")[1] for key in table if key.startswith("warning.")} == set(get_args(WarningCode))
+
+
+KNOWN = [
+    ({"hidden_size": 99999}, "Hidden size: from 1 to 128, not 99999."),
+    ({"hidden_size": 3.5}, "Hidden size: a whole number from 1 to 128, not 3.5."),
+    ({"hidden_size": "abc"}, "Hidden size: a whole number from 1 to 128, not “abc”."),
+    ({"seed": -1}, "Seed: from 0 to 2147483647, not -1."),
+    ({"seed": "1" * 90}, f"Seed: a whole number from 0 to 2147483647, not “{'1' * 60}…”."),
+    ({"learning_rate": 0}, "Learning rate: from 0.00001 to 1, not 0."),
+    ({"learning_rate": "it's, not 1"}, "Learning rate: a number from 0.00001 to 1, not “it's, not 1”."),
+    ({"cell": "tall"}, "Cell: one of rnn, gru, lstm, not “tall”."),
+    ({"cell": 3}, "Cell: one of rnn, gru, lstm, not 3."),
+    ({"train": "maybe"}, "Train: true or false, not “maybe”."),
+    ({"weights": "A B"}, "Weights: this server has no model “A B”."),
+    ({"foo": 3}, "There is no field “foo” in the recipe."),
+    ({"constructor": 3}, "There is no field “constructor” in the recipe."),
+    ({"a.b": "x, not y"}, "There is no field “a.b” in the recipe."),
+    ({"shortest": 3, "longest": 2}, "Shortest chunk (3) must not exceed Longest chunk (2)."),
+    (
+        {"longest": 6, "samples": 40},
+        "longest (6) times samples must stay within 120 time steps: too many for samples (40)",
+    ),
+]
+KNOWN_OF_CHANGES = [
+    ({"after_update": 5, "learning_rate": 7}, "Learning rate: from 0.00001 to 1, not 7."),
+    ({"after_update": 5, "cell": "gru"}, "Cell: it restarts the run and cannot be changed on the way."),
+    ({"after_update": 5, "foo": 1}, "There is no field “foo” in the recipe."),
+    ({"after_update": 1e20, "train": True}, "changes.0.after_update: Input should be a valid integer, not 1e+20"),
+]
+
+
+def test_what_the_page_knows_of_the_recipe_it_says_in_its_own_words_and_no_other(in_link_js: InLink) -> None:
+    asked = [{"recipe": recipe} for recipe, _ in KNOWN] + [{"changes": [change]} for change, _ in KNOWN_OF_CHANGES]
+    problems = []
+    for each in asked:
+        with pytest.raises(ValidationError) as error:
+            Open.model_validate_json(json.dumps({"type": "open", **each}))
+        refused = Refused.of(error.value)
+        problems.append({"code": refused.code, "field": refused.field, "detail": refused.detail})
+    speak = """
+        const { Words } = await import('/static/words.js');
+        const schema = await (await fetch('/recipe/schema')).json();
+        return Promise.all(['en', 'zh'].map(async (language) => {
+          const words = new Words();
+          await words.load(language);
+          const before = given.map((problem) => words.refusal(problem));
+          words.schema = schema;
+          return [before, given.map((problem) => words.refusal(problem))];
+        }));
+    """
+    (before, english), (_, chinese) = in_link_js(speak, problems)
+    assert before == [problem["detail"] for problem in problems], (
+        "the server's sentence, while the schema is on its way"
+    )
+    assert english == [sentence for _, sentence in KNOWN + KNOWN_OF_CHANGES]
+    for problem, said in zip(problems, chinese, strict=True):
+        is_known = problem["detail"] not in said
+        assert is_known != said.endswith("）"), said
+        assert not is_known or not re.search("[a-z]{3}", re.sub("“[^”]*”|true|false|rnn|gru|lstm", "", said)), said
+    assert sum(problem["detail"] in said for problem, said in zip(problems, chinese, strict=True)) == 2
 
 
 def test_english_says_what_the_server_says_and_chinese_puts_it_in_brackets() -> None:

@@ -101,7 +101,7 @@ def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_t
     expect(page.at("status")).to_have_text("实时")
 
     paste("#hidden_size=500&pace=2")
-    expect(page.at("notice")).to_contain_text("“隐藏单元数”超出允许范围（recipe.hidden_size: ")
+    expect(page.at("notice")).to_contain_text("“隐藏单元数”取值从 1 到 128，不能是 500。")
     expect(page.at("toast")).to_be_hidden()
     before = page.update
     page.until(lambda: page.update > before + 20, "the run goes on")
@@ -120,22 +120,26 @@ def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_t
 
 
 REFUSED = [
-    ("#hidden_size=500", "recipe.hidden_size: Input should be less than or equal to 128, not 500"),
+    ("#hidden_size=500", "Hidden size: from 1 to 128, not 500."),
+    ("#weights=" + "a" * 1_500_000, "It is 1500009 characters long; 131072 are the most."),
     ("#hide=netwrk", "hide: there is no “netwrk”; there are masthead, transport,"),
     ("#hide=recipe.nose", "hide: there is no “recipe.nose”; there are recipe."),
 ]
 REFUSED_TOO = [
-    ("#weights=deadbeef", "recipe.weights: no model 'deadbeef'"),
-    ("#sede=3", "recipe.sede: Extra inputs"),
-    ("#change=5:cell=gru", "changes.0.cell: Extra inputs"),
+    ("#weights=deadbeef", "Weights: this server has no model “deadbeef”."),
+    ("#sede=3", "There is no field “sede” in the recipe."),
+    ("#change=5:cell=gru", "Cell: it restarts the run and cannot be changed on the way."),
+    ("#change=5:train=true,train=false", "change: “train” is given twice in “5:train=true,train=false”."),
     ("#change=5", "31:learning_rate=0.005, not “5”"),
-    ("#pace=900", "pace: Input should be a number from 0.2 to 60.0"),
+    ("#pace=900", "pace: from 0.2 to 60 updates per second, or max, not “900”."),
+    ("#longest=6&samples=40", "longest (6) times samples must stay within 120 time steps"),
+    ("#hide=" + "a" * 100_000, f"hide: there is no “{'a' * 60}…”; there are masthead, "),
     ("#hide=lessons.tall", "hide: there is no “lessons.tall”; there are lessons.endless, lessons.static,"),
     ("#twin=tall", "twin: there is no “tall”; there are reset, fixed,"),
 ]
 
 
-@pytest.mark.parametrize(("link", "why"), REFUSED, ids=[link for link, _ in REFUSED])
+@pytest.mark.parametrize(("link", "why"), REFUSED, ids=[link[:20] for link, _ in REFUSED])
 def test_a_link_that_is_refused_says_why_and_waits_for_a_choice(
     visit: Visits,  # noqa: F811
     server_url: str,
