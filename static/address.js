@@ -1,4 +1,4 @@
-import { DEFAULT_PACE, isLink, readLink, writeLink } from "./link.js";
+import { DEFAULT_PACE, excerpt, isLink, readLink, writeLink } from "./link.js";
 import { throttled } from "./throttle.js";
 import { choices } from "./twin.js";
 
@@ -34,6 +34,8 @@ export class AddressBar {
   /** The hash that was last read or written: while the address has another, news of it is still on its way. */
   #known = location.hash;
   #told = [];
+  /** Who must know that another run was asked for by its link, or in place of one. @type {(() => void)[]} */
+  #heard = [];
   #write = throttled(WRITE_EVERY, () => this.#replace());
   /** Why the link in the address was refused; null when it was not. @type {Reason|null} */
   refusal = null;
@@ -77,6 +79,11 @@ export class AddressBar {
     return this.#isHeld;
   }
 
+  /** Whether a link is on its way to being opened. */
+  get isOpening() {
+    return this.#pending !== null;
+  }
+
   /** The theme to begin with. */
   get theme() {
     return this.#link.theme;
@@ -85,6 +92,11 @@ export class AddressBar {
   /** @param {Page} page */
   serve(page) {
     this.#page = page;
+  }
+
+  /** @param {() => void} listener another link has been opened in this tab, or the default run in place of one */
+  onOther(listener) {
+    this.#heard.push(listener);
   }
 
   /** @returns {string} the whole address of what the page shows */
@@ -97,6 +109,7 @@ export class AddressBar {
   startDefault() {
     this.#pending = null;
     this.#chose();
+    this.#tellOthers();
     this.#hiding.set([]);
     this.#page.twin.choose("");
     this.#setPace(DEFAULT_PACE);
@@ -159,6 +172,7 @@ export class AddressBar {
   /** What a link asks for beside its run, once that is there. */
   #show(link) {
     const { twin, theme, language, tour } = this.#page;
+    if (link !== this.#link) this.#tellOthers();
     this.#hiding.set(link.hidden);
     if (link.twin) twin.id = link.twin;
     else twin.choose("");
@@ -169,6 +183,10 @@ export class AddressBar {
       language();
     }
     if (link.tour) tour(link.tour);
+  }
+
+  #tellOthers() {
+    for (const listener of this.#heard) listener();
   }
 
   #adopt() {
@@ -274,7 +292,7 @@ export class AddressBar {
 }
 
 function unknownTwin(text, offered) {
-  return { key: "link.wrong.word", values: { name: "twin", text: text.slice(0, 60), words: offered.join(", ") } };
+  return { key: "link.wrong.word", values: { name: "twin", text: excerpt(text), words: offered.join(", ") } };
 }
 
 /** @param {import("./link.js").Link} link */

@@ -13,23 +13,25 @@ const THUMBED = ["wave", "loss-chart", "microscope-chart", "predict-chart", "gra
  * @param {import("./store.js").Store} page.store
  * @param {import("./live.js").Live} page.live
  * @param {import("./words.js").Words} page.words
+ * @param {import("./twin.js").Twin} page.twin
+ * @param {import("./address.js").AddressBar} page.bar
  */
-export function aid({ store, live, words }) {
+export function aid({ store, live, words, twin, bar }) {
   const at = (id) => document.getElementById(id);
   const about = new About(words);
   const tables = new Tables(store, words);
   const summary = new Summary(at("summary"), words);
   for (const id of THUMBED) if (at(id)) thumbed(at(id));
 
-  const bar = at("transport"); // on a phone what opens stands over it
-  const measure = () => document.documentElement.style.setProperty("--transport", `${bar.offsetHeight}px`);
-  new ResizeObserver(measure).observe(bar);
+  const transport = at("transport"); // on a phone what opens stands over it
+  const measure = () => document.documentElement.style.setProperty("--transport", `${transport.offsetHeight}px`);
+  new ResizeObserver(measure).observe(transport);
 
   /** @type {import("./tour.js").Tour|null} */
   let tour = null;
   const goOnTour = async (station = 1) => {
     const { Tour } = await import("./tour.js");
-    tour ??= new Tour({ store, live, words });
+    tour ??= new Tour({ store, live, words, twin, bar });
     tour.start(station);
   };
   at("tour").addEventListener("click", () => goOnTour());

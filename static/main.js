@@ -177,7 +177,7 @@ addEventListener("load", async () => {
 /** What explains the page: ⓘ, help, tables, the spoken summary and the tour. */
 addEventListener("load", async () => {
   const { aid } = await import("./aids.js");
-  goOnTour = aid({ store, live, words }).tour;
+  goOnTour = aid({ store, live, words, twin, bar }).tour;
   if (stationAsked) goOnTour(stationAsked);
 });
 

@@ -4,7 +4,8 @@ import { STATIONS } from "./tour_stations.js";
 
 /**
  * The guided tour: a card beside the page. Each station sets up a run, points at one thing, and asks one question
- * before it tells the answer. At the end the reader's own run begins again.
+ * before it tells the answer. At the end the reader's own run begins again, and its twin; unless another link was opened
+ * on the way: then that is the run.
  */
 
 const MARGIN = 16; // px between the card and the window's edge
@@ -14,6 +15,8 @@ export class Tour {
   #store;
   #live;
   #words;
+  #twin;
+  #bar;
   #card = null;
   #at = {};
   #number = 0;
@@ -21,13 +24,25 @@ export class Tour {
   #pointed = null;
   #before = null;
   #mine = null;
+  /** The reader's twin, until their run is back. @type {{twin: string, recipe: Record<string, any>, run: number}|null} */
+  #owed = null;
   #theme;
 
-  /** @param {{store: import("./store.js").Store, live: import("./live.js").Live, words: import("./words.js").Words}} page */
-  constructor({ store, live, words }) {
+  /**
+   * @param {object} page
+   * @param {import("./store.js").Store} page.store
+   * @param {import("./live.js").Live} page.live
+   * @param {import("./words.js").Words} page.words
+   * @param {import("./twin.js").Twin} page.twin
+   * @param {import("./address.js").AddressBar} page.bar
+   */
+  constructor({ store, live, words, twin, bar }) {
     this.#store = store;
     this.#live = live;
     this.#words = words;
+    this.#twin = twin;
+    this.#bar = bar;
+    bar.onOther(() => this.#leave());
     document.addEventListener("keydown", (event) => {
       const elsewhere = document.querySelector("dialog[open], :popover-open");
       if (event.key === "Escape" && this.#card && !elsewhere && !event.defaultPrevented) this.close();
@@ -39,8 +54,10 @@ export class Tour {
   start(station = 1) {
     if (!this.#card) {
       const { recipe, changes, pace, playing } = this.#store.state;
-      this.#mine = { recipe, changes, pace, playing };
-      this.#before = document.activeElement;
+      this.#mine = { recipe, changes, pace, playing, twin: this.#owed?.twin ?? this.#twin.id };
+      this.#owed = null;
+      const element = document.activeElement ?? document.body;
+      this.#before = { element, isWalkedTo: element.matches(":focus-visible") };
       this.#chosen.clear();
       this.#build();
       document.body.classList.add("on-tour");
@@ -48,14 +65,23 @@ export class Tour {
     this.#go(Math.min(STATIONS.length, Math.max(1, Math.trunc(station) || 1)));
   }
 
-  close() {
+  /** @param {boolean} byPointer */
+  close(byPointer = false) {
+    if (!this.#card) return;
+    this.#leave(byPointer);
+    if (!this.#bar.isOpening) this.#giveBack();
+  }
+
+  /** Focus goes back to where it was: where that was nowhere, or a pointer both came and left, the keys are the run's. */
+  #leave(byPointer = false) {
+    this.#owed = null;
     if (!this.#card) return;
     this.#point(null);
     this.#card.remove();
     this.#card = null;
     document.body.classList.remove("on-tour");
-    this.#giveBack();
-    (this.#before?.isConnected && this.#before !== document.body ? this.#before : document.getElementById("tour")).focus();
+    const { element, isWalkedTo } = this.#before;
+    if (element !== document.body && (isWalkedTo || !byPointer)) element.focus();
   }
 
   relabel() {
@@ -67,9 +93,20 @@ export class Tour {
     const { theme } = document.documentElement.dataset;
     if (this.#card && theme !== this.#theme) this.#write();
     this.#theme = theme;
+    if (this.#owed) this.#bringTwin(state);
     if (!this.#card || this.#mine.recipe || !state.recipe) return;
     this.#mine = { ...this.#mine, recipe: state.recipe, changes: state.changes };
     this.#set(STATIONS[this.#number - 1]);
+  }
+
+  /** The station's run may come first, if it had been asked for just before. */
+  #bringTwin({ run, recipe }) {
+    const { twin, recipe: wanted, run: before } = this.#owed;
+    const isBack = run > before && JSON.stringify(recipe) === JSON.stringify(wanted);
+    if (isBack || run > before + 1) this.#owed = null;
+    if (!isBack) return;
+    this.#twin.id = twin;
+    this.#store.redraw();
   }
 
   #build() {
@@ -81,8 +118,9 @@ export class Tour {
       return element;
     };
     const at = {
+      body: made("div"),
       count: made("span"),
-      close: button("close", () => this.close()),
+      close: button("close", ({ detail }) => this.close(detail > 0)),
       title: made("h2"),
       picture: made("div"),
       text: made("p"),
@@ -90,7 +128,10 @@ export class Tour {
       choices: made("div"),
       answer: made("p"),
       back: button("back", () => this.#go(this.#number - 1)),
-      next: button("next", () => (this.#number < STATIONS.length ? this.#go(this.#number + 1) : this.close())),
+      next: button("next", ({ detail }) => {
+        if (this.#number < STATIONS.length) this.#go(this.#number + 1);
+        else this.close(detail > 0);
+      }),
     };
     this.#at = at;
     this.#card = made("div");
@@ -115,13 +156,15 @@ export class Tour {
     at.answer.setAttribute("aria-live", "polite");
     at.back.className = "ghost";
     at.next.className = "primary";
-    const head = made("div", at.count, at.close);
+    const head = made("div", at.title, at.close);
     head.className = "head";
-    const body = made("div", at.title, at.picture, at.text, at.ask, at.choices, at.answer);
-    body.className = "body";
-    const foot = made("div", at.back, at.next);
+    at.body.append(at.picture, at.text, at.ask, at.choices, at.answer);
+    at.body.className = "body";
+    at.body.addEventListener("scroll", () => this.#hint(), { passive: true });
+    new ResizeObserver(() => this.#hint()).observe(at.body);
+    const foot = made("div", at.back, at.count, at.next);
     foot.className = "foot";
-    this.#card.append(head, body, foot);
+    this.#card.append(head, at.body, foot);
     document.body.append(this.#card);
   }
 
@@ -132,20 +175,23 @@ export class Tour {
     this.#write();
     if (this.#mine.recipe) this.#set(station);
     this.#point(document.querySelector(station.at));
-    this.#card.querySelector(".body").scrollTop = 0;
+    this.#at.body.scrollTop = 0;
     this.#at.title.focus({ preventScroll: true });
   }
 
   /** Starts the station's run: what its recipe leaves out is as the recipe's defaults have it. */
   #set({ recipe, pace }) {
+    this.#twin.choose("");
     this.#store.dispatch({ type: "pace", pace });
     this.#store.dispatch({ type: "play" });
     this.#live.start({ seed: 1, ...recipe });
   }
 
   #giveBack() {
-    const { recipe, changes, pace, playing } = this.#mine;
+    const { recipe, changes, pace, playing, twin } = this.#mine;
     if (!recipe) return;
+    this.#twin.choose("");
+    if (twin) this.#owed = { twin, recipe, run: this.#store.state.run };
     this.#store.dispatch({ type: "pace", pace });
     this.#store.dispatch({ type: playing ? "play" : "pause" });
     this.#live.start(recipe, changes);
@@ -177,10 +223,18 @@ export class Tour {
       button.classList.toggle("right", Boolean(chosen) && right === i + 1);
     }
     answer.replaceChildren();
+    this.#hint();
     if (!chosen) return;
     const verdict = made("strong", say(chosen === right ? "right" : "wrong"));
     verdict.className = chosen === right ? "right" : "wrong";
     answer.append(verdict, " ", say(`${name}.why`));
+    this.#hint();
+  }
+
+  /** Where the card is too short for its words, it shows that they go on. */
+  #hint() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#at.body;
+    this.#card?.toggleAttribute("data-more", scrollHeight - scrollTop - clientHeight > 1);
   }
 
   #choice(choice) {

@@ -20,11 +20,11 @@ export const STATIONS = [
   {
     name: "microscope",
     at: "#microscope",
-    recipe: { carry_state: false },
+    recipe: { carry_state: false, learning_rate: 0.01 }, // twice that, and what the switch upsets may stay so for a minute
     pace: 20,
     right: 3,
     then: { carry_state: true },
   },
   { name: "odometer", at: "#odometer", recipe: { longest: 6 }, pace: 1, right: 2 },
-  { name: "diverge", at: "#wave-panel .stage", recipe: { optimizer: "sgd", learning_rate: 1 }, pace: 10, right: 3 },
+  { name: "diverge", at: "#wave-panel .stage", recipe: { optimizer: "sgd", learning_rate: 0.3 }, pace: 10, right: 3 },
 ];

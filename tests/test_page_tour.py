@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
-from tests.test_page import PHONE, Visit, Visits, browser, visit  # noqa: F401
+from model.recipe import Recipe
+from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
 from tests.test_page_about import SENTENCE, WORDS
 
 STATIC = Path(__file__).parent.parent / "static"
@@ -112,7 +114,7 @@ def test_on_a_phone_the_card_is_a_sheet_over_the_transport(visit: Visits, server
     box, bar = card.bounding_box(), page.page.locator("#transport").bounding_box()
     assert box is not None
     assert bar is not None
-    assert box["height"] <= 0.45 * PHONE["height"] + 1
+    assert box["height"] <= 0.5 * PHONE["height"]
     assert box["y"] + box["height"] <= bar["y"]
     heights = card.locator("button").evaluate_all("all => all.map((each) => each.getBoundingClientRect().height)")
     assert min(heights) >= 44
@@ -120,7 +122,200 @@ def test_on_a_phone_the_card_is_a_sheet_over_the_transport(visit: Visits, server
     rewind = page.at("notice").get_by_role("button")
     rewind.scroll_into_view_if_needed()
     rewind.tap()  # nothing lies over it
-    page.until(lambda: any(each.get("learning_rate") == 0.5 for each in page.sent), "rewound at half the rate")
+    page.until(lambda: rewound(page), "rewound at half the rate")
+
+
+def rewound(page: Visit) -> bool:
+    """Whether the run of the last station was begun again with half its learning rate."""
+    halved = [{"after_update": 0, "learning_rate": 0.15}]
+    return any(each["type"] == "open" and each.get("changes") == halved for each in page.sent)
+
+
+def test_the_last_station_recovers_with_the_one_click_that_it_names(visit: Visits, server_url: str) -> None:  # noqa: F811
+    page = visit(server_url + "/#tour=8", charts=False)
+    page.at("tour-choice-3").click()
+    expect(page.at("tour-answer")).to_contain_text("press the button there")
+    expect(page.at("status")).to_have_text("diverged")
+    page.at("notice").get_by_role("button").click()
+    page.until(lambda: rewound(page), "the run begins again")
+    begun = len(page.received)
+    page.says({"type": "pace", "pace": "max"})
+
+    def losses() -> list[float]:
+        told = (message for message in page.received[begun:] if message["type"] == "updates")
+        return [update["loss"] for message in told for update in message["updates"]]
+
+    page.until(lambda: len(losses()) > 200, "two hundred updates")
+    assert sum(losses()[150:200]) / 50 < 0.3, "under the floor of those without memory"
+    assert not any(message["type"] == "diverged" for message in page.received[begun:])
+
+
+# ---------------------------------------------------------------- what comes and goes with it
+
+
+def paste(page: Visit, link: str) -> None:
+    page.page.evaluate("link => { location.hash = link }", link)
+
+
+def begins(page: Visit, key: str = "t") -> None:
+    """The tour, by its key, once that is heard; and its first station's run."""
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    before = len(page.opened())
+    page.page.keyboard.press(key)
+    expect(page.at("tour-card")).to_be_visible()
+    page.until(lambda: len(page.opened()) > before, "the station's run")
+
+
+def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(2)
+    begins(page)
+    page.draws(1)
+    paste(page, "#seed=9&hide=network&pace=30")
+    expect(page.at("tour-card")).to_have_count(0)
+    expect(page.page.locator("#network")).to_be_hidden()
+    assert seed_and_pace(page) == (9, 30)
+    page.draws(20)
+    page.page.keyboard.press("Escape")
+    page.draws(40)
+    assert seed_and_pace(page) == (9, 30), "nothing is given back in its place"
+    assert "seed=9" in page.page.url
+
+
+def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(2)
+    begins(page)
+    paste(page, "#hidden_size=500")
+    expect(page.at("notice")).to_contain_text("This link cannot be opened.")
+    expect(page.at("tour-count")).to_have_text("1 of 8")
+    paste(page, "#seed=9&tour=4")
+    expect(page.at("tour-count")).to_have_text("4 of 8")
+    page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 1, "the fourth station's run")
+    page.page.keyboard.press("Escape")
+    page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 9, "the link's run is what is given back")
+    begins(page)
+    paste(page, "#hidden_size=500")
+    expect(page.at("notice")).to_contain_text("This link cannot be opened.")
+    page.at("notice").get_by_role("button").click()
+    expect(page.at("tour-card")).to_have_count(0)
+    page.until(lambda: page.opened()[-1]["recipe"] == Recipe().model_dump(), "the default run, as was asked for")
+
+
+def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, server_url: str) -> None:  # noqa: F811
+    page = visit(server_url + "/#seed=5&carry_state=false&twin=carried", charts=False)
+    twin = page.page.locator("#twin")
+
+    def opened_last() -> list[tuple[int, bool]]:
+        return sorted((each["recipe"]["seed"], each["recipe"]["carry_state"]) for each in page.opened()[-2:])
+
+    page.until(lambda: opened_last() == [(5, False), (5, True)], "the run and its twin")
+    expect(twin).to_have_value("carried")
+    begins(page)
+    expect(twin).to_have_value("")
+    page.at("tour-next").click()
+    page.until(lambda: [each["recipe"]["seed"] for each in page.opened()[-2:]] == [1, 1], "two stations, and no twin")
+    assert (
+        page.page.evaluate("wires.filter((wire) => wire.readyState === 1 && wire.url.endsWith('/ws/train')).length")
+        == 1
+    )
+    page.page.keyboard.press("Escape")
+    page.until(lambda: opened_last() == [(5, False), (5, True)], "both begin again")
+    expect(twin).to_have_value("carried")
+    page.until(lambda: "twin=carried" in page.page.url, "and the address says so")
+
+
+@pytest.mark.parametrize("by_pointer", [False, True], ids=["keys", "pointer"])
+def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(
+    visit: Visits,  # noqa: F811
+    by_pointer: bool,
+) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    if by_pointer:
+        page.at("tour").click()
+        page.at("tour-close").click()
+    else:
+        begins(page)
+        page.page.keyboard.press("Escape")
+    expect(page.at("tour-card")).to_have_count(0)
+    assert page.page.evaluate("document.activeElement === document.body")
+    page.page.keyboard.press("Space")
+    expect(page.at("status")).to_have_text("paused")
+    expect(page.at("tour-card")).to_have_count(0)
+
+
+# ---------------------------------------------------------------- what is seen of it
+
+SMALL = {"width": 360, "height": 640}
+HIDDEN = """() => {
+  const [body, card] = [document.querySelector('.tour > .body'), document.querySelector('.tour')];
+  const last = [...body.querySelectorAll('.choices button')].at(-1).getBoundingClientRect();
+  return last.bottom - body.getBoundingClientRect().bottom > 1 || card.hasAttribute('data-more');
+}"""
+CUT = """() => {
+  const pointed = document.querySelector('[data-pointed]');
+  const at = pointed.getBoundingClientRect();
+  const { outlineOffset, outlineWidth } = getComputedStyle(pointed);
+  const [inner, outer] = [parseFloat(outlineOffset), parseFloat(outlineOffset) + parseFloat(outlineWidth)];
+  const within = (box, far) => box.left >= at.left - far && box.right <= at.right + far &&
+    box.top >= at.top - far && box.bottom <= at.bottom + far;
+  const beside = (box, far) => box.right <= at.left - far || box.left >= at.right + far ||
+    box.bottom <= at.top - far || box.top >= at.bottom + far;
+  const cut = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+    const parent = node.parentElement;
+    if (!node.data.trim() || !parent.checkVisibility()) continue;
+    if (parent.closest('.tour, #transport, script, option, .notice')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    for (const box of range.getClientRects()) {
+      if (box.width <= 1 || within(box, inner) || beside(box, outer + 2)) continue;
+      cut.push(node.data.trim());
+    }
+  }
+  return cut;
+}"""
+"""The texts that the frame around what a station points at runs through, or touches."""
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("size", [PHONE, SMALL], ids=["phone", "small"])
+def test_on_a_phone_every_choice_is_seen_at_once(
+    visit: Visits,  # noqa: F811
+    server_url: str,
+    size: dict[str, int],
+    locale: str,
+) -> None:
+    page = visit(server_url + "/#tour=1", charts=False, viewport=size, locale=locale, has_touch=True, is_mobile=True)
+    for name in STATIONS:
+        expect(page.at("tour-card")).to_have_attribute("data-station", name)
+        assert not page.page.evaluate(HIDDEN), name
+        page.at("tour-next").tap()
+
+
+def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(visit: Visits, server_url: str) -> None:  # noqa: F811
+    page = visit(server_url + "/#tour=5", charts=False, viewport={"width": 360, "height": 480}, has_touch=True)
+    card, body = page.at("tour-card"), page.page.locator(".tour > .body")
+    expect(card).to_have_attribute("data-more", "")
+    body.evaluate("body => body.scrollTo(0, body.scrollHeight)")
+    expect(card).not_to_have_attribute("data-more", "")
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_frame_around_what_is_pointed_at_cuts_through_no_words(
+    visit: Visits,  # noqa: F811
+    server_url: str,
+    size: dict[str, int],
+) -> None:
+    page = visit(server_url + "/#tour=1", viewport=size, reduced_motion="reduce")
+    page.draws(1)
+    for name in STATIONS:
+        expect(page.at("tour-card")).to_have_attribute("data-station", name)
+        assert page.page.evaluate(CUT) == [], name
+        page.at("tour-next").click()
 
 
 def test_the_stations_are_what_the_link_and_the_words_say() -> None:
