@@ -282,9 +282,10 @@ class AskCheckpoint(Frozen):
 
 
 class SetLive(LiveFields):
-    """Change live fields of the recipe from the next update on."""
+    """Change live fields of the recipe from the next update on, or once update `after_update` is made."""
 
     type: Literal["change"]
+    after_update: int | None = Field(None, ge=0, le=2**53, description="One that is still to be made, or the newest.")
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
@@ -412,8 +413,10 @@ def _shown(update: Update) -> dict[str, Any]:
     shown = {name: value for name, value in vars(update).items() if value is not None}
     shown |= {"loss": np.float32(update.loss), "mean_loss": np.float32(update.mean_loss)}
     if update.hidden is not None:
-        # a state lies within ±1, and a lane of colours shows no more than 255 of them
-        bytes_ = np.rint(update.hidden * 127).astype(np.int8)
+        # a state lies within ±1, and a lane of colours shows no more than 255 of them; a gated cell goes on from
+        # whatever a checkpoint holds, though, and a cast makes another number of what is beyond
+        bounded = np.clip(np.nan_to_num(update.hidden, nan=0.0), -1, 1)
+        bytes_ = np.rint(bounded * 127).astype(np.int8)
         shown["hidden"] = [base64.b64encode(stream.tobytes()).decode() for stream in bytes_]
     return shown
 

@@ -1,7 +1,9 @@
 """docs/protocol.md and the schema beside it say what the code does."""
 
+import base64
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -52,3 +54,14 @@ def test_update_messages_are_finite_shortest_float32() -> None:
     assert np.array(numbers["prediction"], np.float32).tobytes() == update.prediction.tobytes()
     assert max(len(repr(value)) for value in numbers["input"][0]) <= 14, "float32 in its shortest form"
     assert "hidden" not in numbers
+
+
+def test_hidden_states_beyond_1_are_shown_as_1_and_never_wrap() -> None:
+    update = Learner(Recipe(hidden_size=4)).advance({"hidden"})
+    assert update.hidden is not None
+    hidden = np.zeros_like(update.hidden)
+    hidden[0, :2] = [[1.01, -1.01, 1.5, -3e4], [np.inf, -np.inf, np.nan, 0.5]]
+    shown = json.loads(encode_updates([replace(update, hidden=hidden)]))["updates"][0]["hidden"]
+    read = np.frombuffer(base64.b64decode(shown[0]), np.int8).reshape(hidden.shape[1:])
+    assert read[:2].tolist() == [[127, -127, 127, -127], [127, -127, 0, 64]]
+    assert not read[2:].any()
