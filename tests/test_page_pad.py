@@ -239,6 +239,11 @@ def test_a_thumb_draws_on_the_pad_and_the_page_stays_where_it_is(visit: Visits, 
     assert label is not None
     assert label["height"] >= 44
     assert page.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    look = """switch_ => { const {width, height, borderTopWidth, borderBottomWidth} = getComputedStyle(switch_);
+      return [width, height, borderTopWidth, borderBottomWidth] }"""
+    assert (
+        page.at("pad-auto").evaluate(look) == page.at("detach-switch").evaluate(look) == ["52px", "44px", "8px", "8px"]
+    )
 
 
 def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset(visit: Visits) -> None:  # noqa: F811
