@@ -37,7 +37,8 @@ export function aid({ store, live, words, twin, bar }) {
   at("tour").addEventListener("click", () => goOnTour());
   at("help").addEventListener("click", () => openHelp(words, about));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
+    if (document.querySelector("dialog:modal")) return;
     if (event.target.closest("input, textarea, select, [contenteditable]")) return;
     if (event.key === "?") openHelp(words, about);
     else if (event.key.toLowerCase() === "t") goOnTour();

@@ -108,6 +108,12 @@ export class Graphs {
     return recording ? say("stage.off") : say("loading");
   }
 
+  /** Its name is a name; how many cores it has is a word of the page. @param {string} text such as AMD EPYC, 2 cores */
+  #processor(text) {
+    const [, name, count] = text.match(/^(.+), (\d+) cores$/) ?? [];
+    return name ? this.#words.say("graphs.cores", { name, count }) : text;
+  }
+
   /** The line that says when, where and with what; and the article. */
   #write(recording) {
     if (!recording) return;
@@ -115,8 +121,8 @@ export class Graphs {
     const named = Object.entries(NAMES).filter(([name]) => versions[name]);
     this.#at.made.textContent = this.#words.say("graphs.made", {
       date: dated(made, this.#words.language),
-      processor,
-      versions: named.map(([name, as]) => `${as} ${versions[name].split("+")[0]}`).join(", "),
+      processor: this.#processor(processor),
+      versions: named.map(([name, as]) => `${as} ${versions[name].split("+")[0]}`).join(this.#words.say("graphs.and")),
     });
     const parts = article(recording, this.#words).map(({ heading, paragraphs }) => {
       const section = document.createElement("section");

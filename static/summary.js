@@ -1,7 +1,10 @@
 import { RECENT } from "./state.js";
 import { short } from "./words.js";
 
-/** How the run stands, in a sentence for those who hear the page: while it plays at most one every five seconds. */
+/**
+ * How the run stands, in a sentence for those who hear the page: while it plays one every five seconds, and each stop
+ * once. In another language it is said again.
+ */
 
 const EVERY = 5000; // ms
 
@@ -10,7 +13,9 @@ export class Summary {
   #words;
   #clock;
   #saidAt;
-  #saidKind = "playing";
+  #language = "";
+  /** How the run had stopped when that was said; nothing once it has played again. */
+  #saidStop = "";
   #timer = 0;
   #newest = null;
 
@@ -30,14 +35,18 @@ export class Summary {
   draw(state) {
     this.#newest = state;
     const kind = kindOf(state);
-    if (kind === "silent" || (kind !== "playing" && kind === this.#saidKind)) return;
+    if (kind === "silent") return;
+    const { language } = this.#words;
+    if (kind === "playing") this.#saidStop = "";
+    else if (kind === this.#saidStop && language === this.#language) return;
     const due = this.#saidAt + EVERY - this.#clock.now();
     if (due > 0) {
       if (kind !== "playing" && !this.#timer) this.#timer = this.#clock.later(() => this.#late(), due);
       return;
     }
     this.#saidAt = this.#clock.now();
-    this.#saidKind = kind;
+    this.#language = language;
+    if (kind !== "playing") this.#saidStop = kind;
     this.#element.textContent = this.#sentence(state, kind);
   }
 

@@ -142,6 +142,70 @@ def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) ->
     expect(page.at("help")).to_be_focused()
 
 
+def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    asked: list[str] = []
+    page.page.on("request", lambda request: asked.append(request.url))
+    page.draws(1)
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    page.at("link").click()
+    dialog = page.page.locator("dialog[open]")
+    expect(dialog).to_have_count(1)
+    dialog.get_by_role("button").first.focus()
+    page.page.keyboard.press("t")
+    page.page.keyboard.press("?")
+    page.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.page.keyboard.press("?")
+    expect(dialog).to_contain_text(WORDS["en"]["help.what"])
+    page.page.keyboard.press("?")
+    page.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert not [url for url in asked if url.endswith("/tour.js")]
+
+
+NAMES = r"""PyTorch|TensorFlow|ONNX( Runtime)?|AMD|EPYC|Intel|Xeon|Adam|SGD|RNN|GRU|LSTM|Unrolled|EN|API|GPU|Python|HTTP
+sine?|cos|tanh|detach|batch|time step|scan|Tour|ValueError:.*|You marked.*|[\d.,]+\s?m?s|nn\.\w+|torch\.\w+|tf\.\w+
+allow_rnn|curl|torch|numpy|retain_graph=True|optimizer\.step\(\)|dynamic=True|POST /predict|Esc""".replace("\n", "|")
+"""What has no other name in Chinese: names of things, of keys and of code, and a framework's own words."""
+
+
+def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False, locale="zh-CN")
+    page.draws(2)
+    everything(page)
+    expect(page.at("graphs-made")).to_contain_text(" 核）")
+    texts: list[str] = page.page.evaluate("""() => {
+      const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+      const texts = [];
+      for (let node; (node = walk.nextNode()); ) {
+        const {parentElement: element} = node;
+        if (!element.closest("script, pre, code, textarea, [lang=en]")) texts.push(node.textContent.trim());
+      }
+      for (const element of document.querySelectorAll("[aria-label]")) texts.push(element.ariaLabel);
+      return texts;
+    }""")
+    assert len(texts) > 400
+    left = {text: re.sub(NAMES, "", text) for text in texts}
+    assert {text for text, rest in left.items() if re.search("[A-Za-z]{2}", rest)} == set()
+    page.page.locator("[data-language=en]").click()
+    expect(page.at("graphs-made")).to_contain_text(" cores")
+
+
+def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False)
+    page.draws(1)
+    preset = page.page.locator("[data-preset=no_memory]")
+    expect(preset).to_have_text("State reset")
+    preset.click()
+    expect(preset).to_have_attribute("aria-pressed", "true")
+    expect(page.page.locator("#preset-caption")).to_contain_text("remembers within a chunk")
+    assert not page.opened()[-1]["recipe"]["carry_state"]
+    page.page.locator("[data-language=zh]").click()
+    expect(preset).to_have_text("状态清零")
+    expect(page.page.locator("#preset-caption")).to_contain_text("片段之内记得住")
+
+
 def test_what_the_charts_draw_is_there_as_tables(visit: Visits) -> None:  # noqa: F811
     page = visit(charts=False)
     page.draws(4)
@@ -165,43 +229,114 @@ def test_what_the_charts_draw_is_there_as_tables(visit: Visits) -> None:  # noqa
     assert rows.first.locator("th").get_attribute("scope") == "row"
 
 
+SPOKEN = """
+    const {Summary} = await import('/static/summary.js');
+    const said = [];
+    const element = {set textContent(text) { said.push([now, text]); }};
+    let now = 0, later = null;
+    const clock = {now: () => now, later: (call, wait) => { later = {call, at: now + wait}; return 1; }};
+    const words = {language: 'en',
+      say: (key, values = {}) => [words.language, key, ...Object.values(values)].join(' ')};
+    const summary = new Summary(element, words, clock);
+    let at = state.apply(state.initialState(), {...opened, floors: {memoryless: 0.53, no_carry: 0.06}});
+    at = state.apply(at, {type: 'connection', status: 'live'});
+    const hears = (message) => summary.draw(at = state.apply(at, message));
+    let made = 0;
+    const runs = (updates) => {
+      for (const last = made + updates; made < last; ) {
+        now += 100;
+        hears({type: 'updates', updates: [chunk(made += 1)]});
+      }
+    };
+    const rests = (until) => {
+      for (; now < until; now += 100) {
+        if (later && now >= later.at) { const {call} = later; later = null; call(); }
+        summary.draw(at);
+      }
+    };
+"""
+"""A summary whose clock stands until it is moved on, by ten updates a second or by rest."""
+
+
 def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, server_url: str) -> None:  # noqa: F811
     said = folded(
         browser,
         server_url,
-        """
-        const {Summary} = await import('/static/summary.js');
-        const said = [];
-        const element = {set textContent(text) { said.push([now, text]); }};
-        let now = 0, later = null;
-        const clock = {now: () => now, later: (call, wait) => { later = {call, at: now + wait}; return 1; }};
-        const words = {language: 'en', say: (key, values = {}) => [key, ...Object.values(values)].join(' ')};
-        const summary = new Summary(element, words, clock);
-        let at = state.apply(state.initialState(), {...opened, floors: {memoryless: 0.53, no_carry: 0.06}});
-        at = state.apply(at, {type: 'connection', status: 'live'});
-        for (let n = 1; n <= 130; n += 1) {
-          now += 100;
-          at = state.apply(at, {type: 'updates', updates: [chunk(n)]});
-          summary.draw(at);
-        }
-        at = state.apply(at, {type: 'pause'});
-        summary.draw(at);
-        for (; now < 30000; now += 100) {
-          if (later && now >= later.at) { const {call} = later; later = null; call(); }
-          summary.draw(at);
-        }
-        at = state.apply(state.apply(at, {type: 'play'}), {type: 'finished', update: 60});
-        summary.draw(at);
+        SPOKEN
+        + """
+        runs(130);
+        hears({type: 'pause'});
+        rests(30000);
+        at = state.apply(at, {type: 'play'});
+        hears({type: 'finished', update: 60});
         return said;
         """,
     )
     times = [time for time, _ in said]
     assert times == [5000, 10000, 15000, 30000]
-    assert said[0][1].startswith("summary.playing 50")
+    assert said[0][1].startswith("en summary.playing 50")
     assert "summary.floor.memoryless" in said[0][1]
     assert "summary.floor.no_carry" in said[1][1]
-    assert said[2][1].startswith("summary.paused 130")
-    assert said[3][1].startswith("summary.finished")
+    assert said[2][1].startswith("en summary.paused 130")
+    assert said[3][1].startswith("en summary.finished")
+
+
+def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Browser, server_url: str) -> None:  # noqa: F811
+    said = folded(
+        browser,
+        server_url,
+        SPOKEN
+        + """
+        runs(60);
+        hears({type: 'pause'});
+        rests(12000);
+        hears({type: 'play'});
+        runs(20);
+        hears({type: 'pause'});
+        rests(30000);
+        hears({type: 'play'});
+        hears({type: 'pause'});
+        rests(60000);
+        return said;
+        """,
+    )
+    assert [(time, *text.split()[1:3]) for time, text in said] == [
+        (5000, "summary.playing", "50"),
+        (10000, "summary.paused", "60"),
+        (15000, "summary.paused", "80"),
+        (30000, "summary.playing", "80"),
+        (35000, "summary.paused", "80"),
+    ]
+
+
+def test_in_another_language_the_summary_is_said_again(browser: Browser, server_url: str) -> None:  # noqa: F811
+    said = folded(
+        browser,
+        server_url,
+        SPOKEN
+        + """
+        runs(60);
+        words.language = 'zh';
+        runs(60);
+        hears({type: 'pause'});
+        rests(20000);
+        words.language = 'en';
+        rests(40000);
+        words.language = 'zh';
+        rests(41000);
+        words.language = 'en';
+        rests(60000);
+        return said;
+        """,
+    )
+    assert [(time, *text.split()[:2]) for time, text in said] == [
+        (5000, "en", "summary.playing"),
+        (10000, "zh", "summary.playing"),
+        (15000, "zh", "summary.paused"),
+        (20000, "en", "summary.paused"),
+        (40000, "zh", "summary.paused"),
+        (45000, "en", "summary.paused"),
+    ]
 
 
 # ---------------------------------------------------------------- a phone
