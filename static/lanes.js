@@ -2,7 +2,7 @@ import { cleanPen } from "./canvas.js";
 import { MARGIN } from "./charts.js";
 import { lastOf } from "./columns.js";
 import { setText } from "./element.js";
-import { HiddenPictures, decadesOf, sampleAt, scaleOf } from "./strip.js";
+import { HiddenPictures, decadesOf, gapsIn, hatch, sampleAt, scaleOf } from "./strip.js";
 import { short } from "./words.js";
 
 /**
@@ -15,6 +15,13 @@ const { l: LEFT, r: RIGHT } = MARGIN;
 
 /** How long the gradient takes to run back to the wall in slow motion. */
 const BACKWARD = 700; // ms
+
+/** What each lane shows of a chunk. */
+const VIEWS = { state: "hidden", gradient: "gradient" };
+
+/** The stages of slow motion that light a lane: they are about the newest chunk, and what came before it steps back. */
+const LIT = { state: ["forward", "detach"], gradient: ["backward", "detach"] };
+const BACK = 0.25; // as the stylesheet has it
 
 /**
  * @typedef {object} View what of the run is on the wave's axis
@@ -48,12 +55,11 @@ export class Lanes {
       return { name, section, canvas, says: at(`lane-${name}-says`), inSight: true, width: 0, height: 0 };
     });
     this.#tip = at("lane-tip");
-    const views = { state: "hidden", gradient: "gradient" };
     const sight = new IntersectionObserver((changes) => {
       for (const { target, isIntersecting } of changes) {
         this.#lanes.find(({ section }) => section === target).inSight = isIntersecting;
       }
-      onViews(this.#lanes.filter(({ inSight }) => inSight).map(({ name }) => views[name]));
+      onViews(this.#lanes.filter(({ inSight }) => inSight).map(({ name }) => VIEWS[name]));
       this.#paint();
     });
     const sizes = new ResizeObserver((changes) => {
@@ -115,6 +121,7 @@ export class Lanes {
     const [state, gradient] = this.#lanes;
     if (state.inSight) this.#onCanvas(state, (pen, x, height) => this.#paintState(pen, x, height));
     if (gradient.inSight) this.#onCanvas(gradient, (pen, x, height) => this.#paintGradient(pen, x, height));
+    for (const lane of this.#lanes) if (lane.inSight) this.#tell(lane);
   }
 
   /** Calls back with a clean pen in CSS pixels, clipped to the axis, and where a phase lies on it. */
@@ -131,6 +138,38 @@ export class Lanes {
     pen.restore();
   }
 
+  #unrecorded() {
+    return this.#words.say("unrecorded");
+  }
+
+  /** To those who hear the page, that a part is missing. */
+  #tell({ name, canvas }) {
+    const isWhole = this.#inView().every((chunk) => chunk[VIEWS[name]]);
+    const said = isWhole ? null : this.#unrecorded();
+    if (canvas.getAttribute("aria-description") === said) return;
+    if (isWhole) canvas.removeAttribute("aria-description");
+    else canvas.setAttribute("aria-description", said);
+  }
+
+  /** How much of a chunk is seen: all of it, unless slow motion is about another one. */
+  #alpha(name, chunk) {
+    return chunk !== lastOf(this.#view.chunks) && LIT[name].includes(this.#stage) ? BACK : 1;
+  }
+
+  /** What came while the lane was out of sight is not there: a hatch says so. */
+  #hatch(name, pen, x, height) {
+    const chunks = this.#inView();
+    const texts = [this.#unrecorded(), this.#words.say("unrecorded.short")];
+    const [first, end] = this.#view.range.map(x);
+    for (const gap of gapsIn(chunks, (chunk) => chunk[VIEWS[name]] !== null)) {
+      const [left, right] = gap.map((at) => chunks[at].phase[0]);
+      const [from, to] = [Math.max(first, x(left[0])), Math.min(end, x(lastOf(right)))];
+      pen.globalAlpha = this.#alpha(name, chunks[gap[1]]);
+      hatch(pen, { from, to, height }, this.#palette, texts);
+    }
+    pen.globalAlpha = 1;
+  }
+
   #inView() {
     const [from, to] = this.#view.range;
     return this.#view.chunks.filter(({ phase: [first] }) => lastOf(first) >= from && first[0] <= to);
@@ -143,9 +182,11 @@ export class Lanes {
       if (!chunk.hidden || (chunk === newest && this.#stage === "length")) continue;
       const [start, end] = [x(chunk.phase[0][0]), x(lastOf(chunk.phase[0]))];
       const gap = chunk.carried ? 0 : 3;
+      pen.globalAlpha = this.#alpha("state", chunk);
       pen.drawImage(this.#pictures.of(chunk), start + gap, 0, end - start - gap, height);
       if (gap) seam(pen, this.#palette.ink, start + 1, height);
     }
+    this.#hatch("state", pen, x, height);
   }
 
   #paintGradient(pen, x, height) {
@@ -157,6 +198,7 @@ export class Lanes {
     for (const chunk of chunks) {
       const [start, end] = [x(chunk.phase[0][0]), x(lastOf(chunk.phase[0]))];
       const waits = chunk === newest && ["length", "forward", "loss"].includes(this.#stage);
+      pen.globalAlpha = this.#alpha("gradient", chunk);
       if (chunk.gradient && !waits) {
         const first = chunk === newest ? Math.ceil(chunk.length * (1 - this.#progress)) : 0;
         const width = (end - start) / chunk.length;
@@ -170,6 +212,7 @@ export class Lanes {
       }
       for (const wall of [start, end]) seam(pen, this.#palette.ink, wall, height);
     }
+    this.#hatch("gradient", pen, x, height);
   }
 
   #scale(low, high) {
@@ -197,9 +240,10 @@ export class Lanes {
     const [from, to] = this.#view.range;
     const phase = from + ((offsetX - LEFT) / (width - LEFT - RIGHT)) * (to - from);
     const found = sampleAt(this.#view.chunks, phase);
-    const values = found && (name === "state" ? found.chunk.hidden : found.chunk.gradient);
-    if (!values) return null;
+    if (!found) return null;
     const { chunk, step } = found;
+    const values = chunk[VIEWS[name]];
+    if (!values) return { text: this.#unrecorded() };
     const where = { phase: chunk.phase[0][step].toFixed(2), step: step + 1, length: chunk.length };
     if (name === "gradient") {
       return { text: this.#words.say("gradient.tip", { ...where, value: values[0][step].toPrecision(3) }) };

@@ -1,6 +1,7 @@
 import { cleanPen } from "./canvas.js";
 import { lastOf } from "./columns.js";
 import { setText } from "./element.js";
+import { gapsIn, hatch } from "./strip.js";
 
 /** What this chunk's graph took: its nodes jump with the length, for the graph is built anew each time. */
 
@@ -69,5 +70,12 @@ export class Odometer {
       pen.fillStyle = i === chunks.length - 1 ? palette.ink : palette.edge;
       pen.fillRect((first + i) * each, height - tall, Math.max(1, each - 2), tall);
     });
+    const said = this.#words.say("unrecorded");
+    const gaps = gapsIn(chunks, ({ nodes }) => nodes !== null);
+    for (const [left, right] of gaps) {
+      const [from, to] = [(first + left) * each, (first + right + 1) * each - 2];
+      hatch(pen, { from, to, height }, palette, [said, this.#words.say("unrecorded.short")]);
+    }
+    canvas.title = gaps.length > 0 ? said : "";
   }
 }

@@ -8,23 +8,30 @@ import { short } from "./words.js";
  */
 
 export const STAGES = ["length", "forward", "loss", "backward", "optimizer", "detach"];
-const VIEWS = ["hidden", "gradient", "graph"];
 const EACH = 1300; // ms that a stage lasts by itself
 
 /** Where letters are letters, where an arrow moves something, and where space does. */
 const TYPED = "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]";
 const MOVED = `input:not([type=checkbox]), ${TYPED}`;
 const PRESSED = `input, ${TYPED}`;
+/** Where Enter that is held is one press. */
+const PRESSED_ONCE = "#slow-start, #slow-hold, #slow-leave";
 
-/** What is brought into sight at each stage. */
+/** What has a part in each stage: the first that the page shows is brought into sight. */
 const PARTS = {
-  length: "#wave-panel .stage",
-  forward: "#lane-state",
-  loss: "#wave-panel .stage",
-  backward: "#lane-gradient",
-  optimizer: "#odometer",
-  detach: "#lanes",
+  length: ["#wave-panel .stage", "[data-field=shortest]"],
+  forward: ["#lane-state", "#wave-panel .stage"],
+  loss: ["#wave-panel .stage", "#loss-panel"],
+  backward: ["#lane-gradient", "#odometer"],
+  optimizer: ["#odometer", "[data-field=learning_rate]"],
+  detach: ["#lanes:has(.lane:not([hidden]))", "#detach"],
 };
+
+/** What an update must show for it: `graph` is spoken of, the others are for lanes that a link may leave out. */
+const VIEWS = { hidden: "#lane-state", gradient: "#lane-gradient" };
+
+/** A stage is not to be had from a server that the page has left for good. */
+const OVER = ["refused", "reload"];
 
 /**
  * The tutorial's lines with a chunk's own shapes and numbers; none where no chunk is looked at.
@@ -70,6 +77,11 @@ function figure(milliseconds) {
   return milliseconds < 10 ? String(Number(milliseconds.toPrecision(2))) : milliseconds.toFixed(0);
 }
 
+/** @param {string} selector @returns {boolean} whether the page shows it, in sight or not */
+function isSeen(selector) {
+  return document.querySelector(selector)?.checkVisibility() ?? false;
+}
+
 export class Slow {
   #store;
   #live;
@@ -77,8 +89,13 @@ export class Slow {
   #onStage;
   #at;
   #stages;
-  /** @type {{from: number, run: number, played: boolean, index: number, byItself: boolean}|null} */
+  /**
+   * `index` is −1 until the update has come, which is the one after `from`; `recipe` is the one that was opened last
+   * when it was asked for.
+   * @type {{from: number, run: number, recipe: object, played: boolean, index: number, byItself: boolean}|null}
+   */
   #motion = null;
+  #lit = null;
   #timer = 0;
   #drawn = "";
   #still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -106,6 +123,7 @@ export class Slow {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.stage = stage;
+      button.append(document.createElement("span"));
       button.addEventListener("click", () => this.#show(index, false));
       const item = document.createElement("li");
       item.append(button);
@@ -118,17 +136,17 @@ export class Slow {
   /** Makes one update and walks through it; from within slow motion, the next one. */
   start() {
     const { state } = this.#store;
-    if (!this.#may(state) || this.#at.place.closest("[hidden]")) return;
+    if (!this.#may(state) || !isSeen("#slow-place") || this.#motion?.index === -1) return;
     const played = this.#motion?.played ?? state.playing;
-    this.#live.views("slow", VIEWS);
+    this.#live.views("slow", ["graph", ...Object.keys(VIEWS).filter((view) => isSeen(VIEWS[view]))]);
     if (state.playing) {
       this.#store.dispatch({ type: "pause" });
       this.#live.send({ type: "pause" });
     }
-    this.#live.send({ type: "step" });
     if (!this.#motion) this.#raise();
     const pressed = document.activeElement === this.#at.start;
-    this.#motion = { from: state.update, run: state.run, played, index: -1, byItself: true };
+    this.#motion = { from: Infinity, run: state.run, recipe: null, played, index: -1, byItself: true };
+    this.#ask(this.#motion);
     this.#draw(this.#store.state);
     if (pressed) this.#at.hold.focus(); // which stands where it stood
     this.#store.redraw();
@@ -145,9 +163,8 @@ export class Slow {
     panel.classList.remove("raised");
     place.style.minHeight = "";
     document.documentElement.style.scrollPaddingBottom = "";
-    delete document.body.dataset.stage;
     this.#live.views("slow", []);
-    this.#onStage(null);
+    this.#light(null);
     if (resume && played) {
       this.#store.dispatch({ type: "play" });
       this.#live.send({ type: "play" });
@@ -159,9 +176,31 @@ export class Slow {
 
   /** @param {import("./state.js").State} state */
   draw(state) {
-    if (this.#motion && (state.playing || state.run !== this.#motion.run)) this.leave({ resume: false });
-    if (this.#motion?.index === -1 && state.update > this.#motion.from) this.#show(0, this.#motion.byItself);
-    else this.#draw(state);
+    if (this.#motion && (state.playing || state.run !== this.#motion.run)) this.leave({ resume: !state.playing });
+    if (this.#motion?.index === -1) this.#await(state);
+    this.#draw(this.#store.state);
+  }
+
+  /** Updates that were under way are not the one: a checkpoint comes behind them. */
+  async #ask(motion) {
+    Object.assign(motion, { from: Infinity, recipe: this.#store.state.recipe });
+    try {
+      await this.#live.checkpoint();
+    } catch {
+      return; // the connection was lost
+    }
+    if (motion !== this.#motion) return;
+    motion.from = this.#store.state.update;
+    this.#live.send({ type: "step" });
+  }
+
+  /** The update may never come: where it diverges, or where the connection was lost with what was asked for. */
+  #await(state) {
+    const { from, recipe, byItself } = this.#motion;
+    if (state.update > from) this.#show(0, byItself);
+    else if (state.notice?.kind === "diverged" || OVER.includes(state.connection.status)) this.leave({ resume: false });
+    else if (state.connection.status !== "live") this.#light(null); // then the page says more than slow motion does
+    else if (state.recipe !== recipe && this.#may(state)) this.#ask(this.#motion); // opened anew since then
   }
 
   /** The panel stands above everything, at the lower edge, with its place on the page kept free. */
@@ -202,19 +241,26 @@ export class Slow {
     const moved = index !== this.#motion.index;
     Object.assign(this.#motion, { index, byItself: byItself && index < STAGES.length - 1 });
     if (this.#motion.byItself) this.#timer = setTimeout(() => this.#show(index + 1, true), EACH);
-    if (moved) {
-      document.body.dataset.stage = STAGES[index];
-      this.#onStage(STAGES[index]);
-    }
+    if (moved) this.#light(STAGES[index]);
     this.#draw(this.#store.state);
     if (moved) this.#bringIntoSight(STAGES[index]);
+  }
+
+  /** What has no part in a stage steps back, unless the page shows nothing that has. @param {string|null} stage */
+  #light(stage) {
+    if (stage === this.#lit) return;
+    this.#lit = stage;
+    if (stage && PARTS[stage].some(isSeen)) document.body.dataset.stage = stage;
+    else delete document.body.dataset.stage;
+    this.#onStage(stage);
   }
 
   #bringIntoSight(stage) {
     const { panel } = this.#at;
     document.documentElement.style.scrollPaddingBottom = `${panel.offsetHeight + this.#below() + 16}px`;
-    const part = document.querySelector(PARTS[stage]);
-    part?.scrollIntoView({ block: "nearest", behavior: this.#still.matches ? "auto" : "smooth" });
+    const part = PARTS[stage].find(isSeen);
+    const behavior = this.#still.matches ? "auto" : "smooth";
+    if (part) document.querySelector(part).scrollIntoView({ block: "nearest", behavior });
   }
 
   #draw(state) {
@@ -222,7 +268,9 @@ export class Slow {
     const chunk = this.#motion && this.#motion.index >= 0 ? lastOf(state.chunks) : null;
     const may = this.#may(state);
     const { index = -2, byItself = false } = this.#motion ?? {};
-    const seen = [index, byItself, may, chunk?.update, current?.framework, this.#words.language, network?.parameters];
+    const isLive = state.connection.status === "live";
+    const language = this.#words.language;
+    const seen = [index, byItself, may, isLive, chunk?.update, current?.framework, language, network?.parameters];
     const recipe = [current?.learning_rate, current?.cell, current?.hidden_size, current?.samples];
     const key = JSON.stringify([seen, recipe, current?.shortest, current?.longest]);
     if (key === this.#drawn) return;
@@ -246,7 +294,7 @@ export class Slow {
     hold.setAttribute("aria-disabled", String(index < 0 || (ends && !may)));
     hold.querySelector("span").textContent = say(ends ? "next" : byItself ? "hold" : "play");
     this.#stages.forEach((button, at) => {
-      button.textContent = say(`stage.${STAGES[at]}`);
+      setText(button.firstChild, say(`stage.${STAGES[at]}`));
       button.disabled = index < 0;
       button.classList.toggle("passed", at < index);
       if (at === index) button.setAttribute("aria-current", "step");
@@ -254,11 +302,11 @@ export class Slow {
     });
   }
 
-  #sentence({ current, network }, chunk, index) {
+  #sentence({ current, network, connection }, chunk, index) {
     const say = (key, values) => this.#words.say(`slow.${key}`, values);
     if (current?.framework === "tensorflow") return say("tensorflow");
     if (index === -2) return say("about");
-    if (!chunk) return say("waiting");
+    if (!chunk) return say(connection.status === "live" ? "waiting" : "lost");
     const { length, milliseconds } = chunk;
     const values = {
       length,
@@ -311,6 +359,7 @@ export class Slow {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (document.querySelector("dialog:modal")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (event.repeat && key === "Enter" && target.closest?.(PRESSED_ONCE)) event.preventDefault();
     const elsewhere = { ArrowLeft: MOVED, ArrowRight: MOVED, " ": PRESSED }[key] ?? TYPED;
     if (target.closest?.(elsewhere)) return;
     const within = {
@@ -324,6 +373,7 @@ export class Slow {
     event.stopPropagation(); // → must not step the run too, nor space play it
     if (key === " " && target.closest?.("button, summary, a")) return; // its own click
     event.preventDefault();
+    if (event.repeat && !key.startsWith("Arrow")) return; // a key that is held walks, and does nothing else
     act();
   }
 }

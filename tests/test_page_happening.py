@@ -2,15 +2,22 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 
+from model.recipe import Recipe
+from model.training import Diverged, Learner
 from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
+from tests.test_page_seams import colours, middle
 
 STAGES = ["length", "forward", "loss", "backward", "optimizer", "detach"]
 ACTS = ["detached", "only_forward", "second_backward", "retain_graph", "without_step"]
+I18N = Path(__file__).parent.parent / "static" / "i18n"
+WORDS = {name: json.loads((I18N / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
 
 
 def stage(page: Visit) -> str | None:
@@ -28,8 +35,19 @@ def slowed(page: Visit) -> Visit:
     return page
 
 
+def walks(page: Visit, to: str) -> None:
+    """From stage to stage, on to this one."""
+    while page.at("slow-stages").locator("[aria-current=step]").get_attribute("data-stage") != to:
+        page.page.keyboard.press("ArrowRight")
+
+
 def sent(page: Visit, kind: str) -> list[dict[str, Any]]:
     return [message for message in page.sent if message["type"] == kind]
+
+
+def views(page: Visit) -> set[str]:
+    """What the page wants to be sent of an update."""
+    return next(set(message["views"]) for message in reversed(page.sent) if "views" in message)
 
 
 def opacity(page: Visit, selector: str) -> float:
@@ -70,7 +88,7 @@ def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(visit: Vi
     assert lit["detach"] == [0.25, 1, 1, 0.25]
     assert opacity(page, "#transport") == 1
     assert (stage(page), page.update, len(sent(page, "step"))) == ("detach", resting + 1, 1)
-    assert "graph" in sent(page, "views")[-1]["views"]
+    assert "graph" in views(page)
     told = page.updates()[-1]
     code = page.at("slow-code").inner_text()
     for line in (
@@ -152,6 +170,243 @@ def test_a_panel_that_a_link_leaves_out_has_no_key_either(visit: Visits, server_
     assert sent(page, "step") == []
 
 
+def test_where_its_update_diverges_slow_motion_leaves_and_the_page_says_what_to_do(
+    visit: Visits,  # noqa: F811
+    server_url: str,
+) -> None:
+    learner = Learner(Recipe(optimizer="sgd", learning_rate=1.0))
+    with pytest.raises(Diverged) as diverged:
+        while learner.update < 100:
+            learner.advance()
+    last = diverged.value.update - 1
+    page = visit(
+        f"{server_url}/#seed=1&optimizer=sgd&learning_rate=1&stop_after={last}&pace=max",
+        charts=False,
+        reduced_motion="reduce",
+    )
+    expect(page.at("status")).to_have_text("finished")
+    expect(page.at("slow-start")).to_be_enabled()
+    page.page.keyboard.press("s")
+    expect(page.at("status")).to_have_text("diverged")
+    expect(page.at("slow")).not_to_have_class(re.compile("raised"))
+    expect(page.at("slow-start")).to_be_visible()
+    assert stage(page) is None
+    assert [message["update"] for message in page.received if message["type"] == "diverged"] == [last + 1]
+    before = len(page.opened())
+    page.at("notice").get_by_role("button").click()
+    page.until(lambda: len(page.opened()) > before, "it goes back to where it was good")
+
+
+@pytest.mark.parametrize("played", [True, False], ids=["playing", "paused"])
+def test_an_update_that_a_lost_connection_swallowed_is_made_once_the_connection_is_back(
+    browser: Browser,  # noqa: F811
+    server_url: str,
+    played: bool,
+) -> None:
+    opened: list[WebSocketRoute] = []
+    steps: list[int] = []
+
+    def answer(route: WebSocketRoute) -> None:
+        opened.append(route)
+        if len(opened) == 2:
+            route.close(code=1013, reason="the hall is full")
+            return
+        server = route.connect_to_server()
+        number = len(opened)
+
+        def says(message: str | bytes) -> None:
+            if isinstance(message, str) and json.loads(message)["type"] == "step":
+                steps.append(number)
+                if number == 1:
+                    route.close(code=1012)
+                    server.close()
+                    return
+            server.send(message)
+
+        route.on_message(says)
+
+    context = browser.new_context(viewport=DESK, locale="en-US", reduced_motion="reduce")
+    context.route_web_socket("**/ws/train", answer)
+    page = Visit(context, server_url + "/", charts=False)
+    page.until(lambda: page.update >= 3, "it runs")
+    if not played:
+        page.at("play").click()
+        expect(page.at("status")).to_have_text("paused")
+    expect(page.at("slow-start")).to_be_enabled()
+    page.page.keyboard.press("s")
+    expect(page.at("status")).to_have_text("hall is full")
+    expect(page.at("slow-says")).to_have_text(WORDS["en"]["slow.lost"])
+    assert stage(page) is None
+    assert opacity(page, ".wave > .stage") == 1, "what the page says of the connection is to be read"
+    resting = page.update
+    page.at("notice").get_by_role("button").click()
+    page.until(lambda: stage(page) is not None, "the first stage")
+    walks(page, "detach")
+    assert (page.update, steps) == (resting + 1, [1, 3])
+    page.page.keyboard.press("Escape")
+    expect(page.at("status")).to_have_text("live" if played else "paused")
+    assert page.troubles == []
+    context.close()
+
+
+def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(visit: Visits, server_url: str) -> None:  # noqa: F811
+    page = visit(server_url + "/#hide=state,gradient", charts=False, reduced_motion="reduce")
+    page.draws(3)
+    page.pauses()
+    slowed(page)
+    assert views(page) == {"graph"}
+    assert not {"hidden", "gradient"} & set(page.updates()[-1])
+    walks(page, "forward")
+    assert opacity(page, ".wave > .stage") == 1
+    walks(page, "backward")
+    expect(page.page.locator("#odometer")).to_be_in_viewport()
+    assert opacity(page, "#odometer") == 1
+    assert f"through {page.updates()[-1]['nodes']} nodes" in page.at("slow-says").inner_text()
+    walks(page, "detach")
+    expect(page.page.locator("#detach-title")).to_be_in_viewport()
+    assert opacity(page, "#detach") == 1
+
+
+def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(visit: Visits, server_url: str) -> None:  # noqa: F811
+    page = visit(server_url + "/#hide=wave,odometer", charts=False, reduced_motion="reduce")
+    page.draws(3)
+    page.pauses()
+    slowed(page)
+    walks(page, "loss")
+    assert (opacity(page, "#loss-panel"), opacity(page, "#circle")) == (1, 0.25)
+    walks(page, "backward")
+    assert stage(page) is None
+    assert [opacity(page, part) for part in ("#loss-panel", "#circle", ".masthead")] == [1, 1, 1]
+    walks(page, "optimizer")
+    assert (opacity(page, "[data-field=learning_rate]"), opacity(page, "#circle")) == (1, 0.25)
+
+
+def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(visit: Visits) -> None:  # noqa: F811
+    page = visit(reduced_motion="reduce")
+    page.draws(12)
+    page.pauses()
+    slowed(page)
+    page.draws(page.updates()[-1]["update"])
+
+    def alphas(lane: str) -> list[float]:
+        """Of the last chunk but one, and of this one, in quarters: a bar's edge may be a little less than it is."""
+        pixels = [colours(page, lane, [middle(chunk, chunk["length"] // 2)])[0] for chunk in page.updates()[-2:]]
+        return [round(4 * alpha / 255) / 4 for _, _, _, alpha in pixels]
+
+    lit: dict[str, list[list[float]]] = {}
+    for name in STAGES:
+        walks(page, name)
+        lit[name] = [alphas("state"), alphas("gradient")]
+    assert lit["forward"][0] == [0.25, 1]
+    assert lit["loss"] == [[1, 1], [1, 0]], "a lane that is not lit steps back as a whole"
+    assert lit["backward"][1] == [0.25, 1]
+    assert lit["detach"] == [[0.25, 1], [0.25, 1]]
+    page.page.keyboard.press("Escape")
+    page.until(lambda: alphas("state") + alphas("gradient") == [1] * 4, "all of it is there again")
+
+
+def test_a_key_that_is_held_makes_one_update_and_walks_through_its_stages(visit: Visits) -> None:  # noqa: F811
+    page = visit(charts=False, reduced_motion="reduce")
+    page.draws(3)
+    resting = page.pauses()
+    expect(page.at("slow-start")).to_be_enabled()
+    for _ in range(5):
+        page.page.keyboard.down("s")
+    page.until(lambda: stage(page) is not None, "a stage")
+    for _ in range(5):
+        page.page.keyboard.down("s")
+    page.page.keyboard.up("s")
+    for _ in range(7):
+        page.page.keyboard.down("ArrowRight")
+    page.page.keyboard.up("ArrowRight")
+    assert (stage(page), len(sent(page, "step"))) == ("detach", 1)
+    page.at("slow-hold").evaluate(
+        "button => button.addEventListener('click', () => (window.clicks = (window.clicks ?? 0) + 1))"
+    )
+    for key in (" ", "Enter"):
+        made = len(sent(page, "step"))
+        page.at("slow-hold").focus()
+        if key == " ":
+            page.at("slow-hold").evaluate("button => button.blur()")
+        for _ in range(4):
+            page.page.keyboard.down(key)
+        page.until(lambda: stage(page) == "length", "the next chunk")
+        for _ in range(3):
+            page.page.keyboard.down(key)
+        page.page.keyboard.up(key)
+        expect(page.at("slow-hold")).to_have_text("Hold")
+        walks(page, "detach")
+        assert len(sent(page, "step")) == made + 1
+    assert page.page.evaluate("clicks") == 1, "by Enter; space is no click where the button has no focus"
+    page.draws(resting + 3)
+    assert page.update == resting + 3
+
+
+# ---------------------------------------------------------------- what was not recorded
+
+
+WRITTEN = """() => { window.written = [];
+const plain = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
+  written.push([this.canvas.dataset.testid ?? this.canvas.id, text]);
+  plain.call(this, text, ...at);
+}; }"""
+
+
+def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: Visits) -> None:  # noqa: F811
+    page = visit()
+    page.draws(6)
+    resting = page.pauses()
+    lane = page.at("lane-state")
+    assert lane.get_attribute("aria-description") is None
+    page.page.evaluate(WRITTEN)
+    lanes = {"hidden", "gradient"}
+    page.page.evaluate("scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
+    page.until(lambda: not lanes & views(page), "neither lane is in sight")
+    for step in range(1, 9):
+        page.page.keyboard.press("ArrowRight")
+        page.draws(resting + step)
+        if step == 6:
+            page.page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
+            page.until(lambda: lanes <= views(page), "both are")
+    missed = [chunk for chunk in page.updates() if chunk["update"] > resting and not lanes & set(chunk)]
+    assert [chunk["update"] - resting for chunk in missed] == [1, 2, 3, 4, 5, 6]
+    for name in ("state", "gradient"):
+        expect(page.at(f"lane-{name}")).to_have_attribute("aria-description", WORDS["en"]["unrecorded"])
+        assert [f"lane-{name}", WORDS["en"]["unrecorded"]] in page.page.evaluate("written")
+        steps = [middle(chunk, step) for chunk in missed[-3:] for step in range(chunk["length"])]
+        inked = [pixel[3] > 0 for pixel in colours(page, name, steps)]
+        assert 0.05 < sum(inked) / len(inked) < 0.8, "lines with nothing between them"
+    box = lane.bounding_box()
+    assert box is not None
+    low, high = page.page.evaluate("document.getElementById('wave').layout.xaxis.range")
+    x = 36 + (middle(missed[-1], 4) - low) / (high - low) * (box["width"] - 36 - 16)
+    lane.hover(position={"x": x, "y": 20})
+    expect(page.at("lane-tip")).to_have_text(WORDS["en"]["unrecorded"])
+    page.page.locator("[data-language=zh]").click()
+    expect(lane).to_have_attribute("aria-description", WORDS["zh"]["unrecorded"])
+    assert ["lane-state", WORDS["zh"]["unrecorded"]] in page.page.evaluate("written")
+
+
+def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(visit: Visits) -> None:  # noqa: F811
+    page = visit()
+    page.at("pace").fill("100")
+    page.draws(40)
+    assert "nodes" not in page.updates()[-1]
+    page.pauses()
+    page.page.evaluate(WRITTEN)
+    bars = page.page.locator("#odometer-bars")
+    bars.evaluate("bars => bars.scrollIntoView({block: 'center', behavior: 'instant'})")
+    expect(bars).to_have_attribute("title", WORDS["en"]["unrecorded"])
+    assert ["odometer-bars", WORDS["en"]["unrecorded"]] in page.page.evaluate("written")
+    expect(page.at("odometer-nodes")).to_have_text("–")
+    page.page.keyboard.press("Space")
+    expect(bars).to_have_attribute("title", "")
+    expect(page.at("odometer-nodes")).to_have_text(re.compile(r"^\d+$"))
+    counted = [chunk for chunk in page.updates() if "nodes" in chunk]
+    assert len(counted) >= 40
+
+
 # ---------------------------------------------------------------- the next step is important
 
 
@@ -227,4 +482,17 @@ def test_on_a_phone_the_stage_stands_above_the_transport(visit: Visits) -> None:
     expect(page.at("slow-says")).to_be_in_viewport()
     small = "all => all.filter(e => e.offsetWidth && (e.offsetHeight < 44 || e.offsetWidth < 44)).map(e => e.outerHTML)"
     assert page.page.locator("#happening button:not(.detach-cards button)").evaluate_all(small) == []
+    for language in ("en", "zh"):
+        page.page.locator(f"[data-language={language}]").click()
+        expect(page.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
+        for number, name in enumerate(STAGES):
+            page.at("slow-stages").get_by_role("button").nth(number).click()
+            current = page.at("slow-stages").locator("[aria-current=step] span")
+            expect(current).to_have_text(WORDS[language][f"slow.stage.{name}"])
+            told, below = current.bounding_box(), page.at("slow-says").bounding_box()
+            assert told
+            assert below
+            assert told["height"] >= 18
+            assert 12 <= told["x"] < told["x"] + told["width"] <= PHONE["width"] - 12
+            assert told["y"] + told["height"] <= below["y"] + 1
     assert page.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
