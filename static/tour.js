@@ -10,6 +10,7 @@ import { STATIONS } from "./tour_stations.js";
 
 const MARGIN = 16; // px between the card and the window's edge
 const TALLEST = 640; // px of a card with its answer
+const PADDING = 8; // px under the last words
 
 export class Tour {
   #store;
@@ -234,7 +235,7 @@ export class Tour {
   /** Where the card is too short for its words, it shows that they go on. */
   #hint() {
     const { scrollTop, clientHeight, scrollHeight } = this.#at.body;
-    this.#card?.toggleAttribute("data-more", scrollHeight - scrollTop - clientHeight > 1);
+    this.#card?.toggleAttribute("data-more", scrollHeight - scrollTop - clientHeight > PADDING);
   }
 
   #choice(choice) {

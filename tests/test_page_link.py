@@ -170,6 +170,14 @@ def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:  # noqa:
         assert "#" + fragment(page) == link
 
 
+def test_what_is_quoted_of_a_link_fits_a_phone(visit: Visits, server_url: str) -> None:  # noqa: F811
+    page = visit(f"{server_url}/#hide={'a' * 100_000}", charts=False, viewport=PHONE)
+    expect(page.at("notice")).to_contain_text("a" * 60 + "…”")
+    notice = page.at("notice").evaluate("it => [it.scrollWidth, it.clientWidth, it.clientHeight]")
+    assert notice[0] == notice[1]
+    assert notice[2] < 320
+
+
 # ---------------------------------------------------------------- hiding
 
 
@@ -266,6 +274,31 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
     expect(page.at("share")).to_be_hidden()
     assert len(page.opened()) == 1, "the transport's keys rest while the dialog is open"
     expect(page.at("link")).to_be_focused()
+
+
+BEHIND = """dialog => {
+  const title = document.createRange();
+  title.selectNodeContents(dialog.querySelector('h2'));
+  const [from, to] = [title, dialog.querySelector('.about-button svg')].map((it) => it.getBoundingClientRect());
+  return to.left - from.right;
+}"""
+"""How many pixels behind a dialog's title its ⓘ stands."""
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_about_button_of_a_dialog_stands_right_behind_its_title(
+    visit: Visits,  # noqa: F811
+    size: dict[str, int],
+) -> None:
+    page = visit(charts=False, viewport=size, locale="zh-CN")
+    page.draws(1)
+    expect(page.page.locator(".about-button").first).to_be_visible()
+    for opens, dialog in (("link", "share"), ("script", "script-dialog")):
+        page.page.locator(f"#{opens}").click()
+        expect(page.at(dialog).locator(".about-button")).to_be_visible()
+        assert 0 < page.at(dialog).evaluate(BEHIND) < 24
+        page.page.keyboard.press("Escape")
+        expect(page.at(dialog)).to_be_hidden()
 
 
 # ---------------------------------------------------------------- Chinese

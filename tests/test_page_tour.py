@@ -120,7 +120,7 @@ def test_on_a_phone_the_card_is_a_sheet_over_the_transport(visit: Visits, server
     assert min(heights) >= 44
     expect(page.at("status")).to_have_text("diverged")
     rewind = page.at("notice").get_by_role("button")
-    rewind.scroll_into_view_if_needed()
+    expect(rewind).to_be_in_viewport(ratio=1)
     rewind.tap()  # nothing lies over it
     page.until(lambda: rewound(page), "rewound at half the rate")
 
