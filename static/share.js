@@ -6,6 +6,7 @@ import { throttled } from "./throttle.js";
 
 const CODE_EVERY = 500; // ms at most, while the link changes under an open dialog
 const COPIED = 1600; // ms that the button says so
+const MOST = 2000; // characters of an address that the server draws
 
 export class Share {
   #words;
@@ -76,6 +77,10 @@ export class Share {
 
   async #drawCode(url) {
     const { image, failed } = this.#at;
+    if (url.length > MOST) {
+      this.#fail(this.#words.say("link.qr.long", { most: MOST, length: url.length }));
+      return;
+    }
     try {
       const headers = { "Content-Type": "application/json" };
       const body = JSON.stringify({ text: url });

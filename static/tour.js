@@ -63,7 +63,8 @@ export class Tour {
       this.#build();
       document.body.classList.add("on-tour");
     }
-    this.#go(Math.min(STATIONS.length, Math.max(1, Math.trunc(station) || 1)));
+    const number = Math.min(STATIONS.length, Math.max(1, Math.trunc(station) || 1));
+    this.#go(isShown(number) ? number : this.#beyond(number, 1) || this.#beyond(number, -1) || number);
   }
 
   /** @param {boolean} byPointer */
@@ -128,9 +129,10 @@ export class Tour {
       ask: made("p"),
       choices: made("div"),
       answer: made("p"),
-      back: button("back", () => this.#go(this.#number - 1)),
+      back: button("back", () => this.#go(this.#beyond(this.#number, -1) || this.#number)),
       next: button("next", ({ detail }) => {
-        if (this.#number < STATIONS.length) this.#go(this.#number + 1);
+        const next = this.#beyond(this.#number, 1);
+        if (next) this.#go(next);
         else this.close(detail > 0);
       }),
     };
@@ -167,6 +169,13 @@ export class Tour {
     foot.className = "foot";
     this.#card.append(head, at.body, foot);
     document.body.append(this.#card);
+  }
+
+  /** The next station on this way, 1 or -1, of those whose panel is not hidden; 0 where there is none. */
+  #beyond(number, way) {
+    const next = number + way;
+    if (next < 1 || next > STATIONS.length) return 0;
+    return isShown(next) ? next : this.#beyond(next, way);
   }
 
   #go(number) {
@@ -210,8 +219,8 @@ export class Tour {
     text.textContent = say(`${name}.text`);
     ask.textContent = say(`${name}.ask`);
     back.textContent = say("back");
-    back.disabled = this.#number === 1;
-    next.textContent = say(this.#number < STATIONS.length ? "next" : "end");
+    back.disabled = !this.#beyond(this.#number, -1);
+    next.textContent = say(this.#beyond(this.#number, 1) ? "next" : "end");
     this.#at.picture.hidden = !picture;
     if (picture) {
       this.#at.picture.setAttribute("aria-label", say("picture"));
@@ -275,4 +284,8 @@ export class Tour {
     this.#card.dataset.corner = !under && free.left > free.right ? "left" : "right";
     if (!under && Math.max(free.left, free.right) < card.width / 2) this.#card.dataset.corner = "right";
   }
+}
+
+function isShown(number) {
+  return document.querySelector(STATIONS[number - 1].at).checkVisibility();
 }

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser
 from pydantic import ValidationError
 
-from app.messages import FASTEST, MAX_TEXT_BYTES, SLOWEST, Code, Open, WarningCode
+from app.messages import FASTEST, MAX_TEXT_BYTES, SLOWEST, Code, Open, QrRequest, WarningCode
 from app.refusals import Refused
 from model.recipe import LIVE_FIELDS, MOST_CHANGES, Change, Recipe
 from tests.test_page import browser  # noqa: F401
@@ -197,6 +197,8 @@ def test_what_a_sentence_repeats_of_a_link_is_sixty_characters_at_most(in_link_j
 def test_the_bounds_that_the_page_knows_of_a_link_are_the_servers(in_link_js: InLink) -> None:
     assert in_link_js("return link.PACE") == {"slowest": SLOWEST, "fastest": FASTEST}
     assert in_link_js("return link.MOST_CHANGES") == MOST_CHANGES
+    (most,) = (each.max_length for each in QrRequest.model_fields["text"].metadata if hasattr(each, "max_length"))
+    assert f"MOST = {most};" in (ROOT / "static" / "share.js").read_text("utf-8")
     longest = in_link_js("return link.LONGEST")
     assert longest == MAX_TEXT_BYTES
     change = {"learning_rate": 0.0123456789012345678, "carry_state": False, "train": False}

@@ -276,6 +276,16 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
     expect(page.at("link")).to_be_focused()
 
 
+def test_an_address_too_long_for_a_code_says_so(visit: Visits, server_url: str) -> None:  # noqa: F811
+    changes = "".join(f"&change={update}:learning_rate=0.01" for update in range(1000, 1080))
+    page = visit(server_url + "/#seed=3" + changes, charts=False, locale="zh-CN")
+    page.draws(1)
+    page.at("link").click()
+    expect(page.at("share").get_by_role("alert")).to_have_text(
+        f"无法生成二维码：网址有 {len(page.page.url)} 个字符，最多 2000 个。"
+    )
+
+
 BEHIND = """dialog => {
   const title = document.createRange();
   title.selectNodeContents(dialog.querySelector('h2'));
