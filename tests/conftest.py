@@ -11,6 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.visits import browser, contexts, visit
+
+__all__ = ["browser", "contexts", "visit"]
+
 
 @dataclass(frozen=True)
 class Server:

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from app.messages import FASTEST, MAX_TEXT_BYTES, SLOWEST, Code, Open, QrRequest, WarningCode
 from app.refusals import Refused
 from model.recipe import LIVE_FIELDS, MOST_CHANGES, Change, Recipe
-from tests.test_page import browser  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "docs" / "links.md").read_text("utf-8")
@@ -27,7 +26,7 @@ InLink = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def in_link_js(browser: Browser, server_url: str) -> InLink:  # noqa: F811
+def in_link_js(browser: Browser, server_url: str) -> InLink:
     """Runs a script in an empty page, with static/link.js at hand as `link` and an argument as `given`."""
     page = browser.new_page()
     page.goto(server_url + "/healthz")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.test_page import PHONE, Visit, Visits, browser, folded, visit  # noqa: F401
+from tests.visits import PHONE, Visit, Visits, folded
 
 STATIC = Path(__file__).parent.parent / "static"
 WORDS = {name: json.loads((STATIC / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
@@ -55,7 +55,7 @@ def passes(page: Visit) -> None:
         page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
-def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visits) -> None:  # noqa: F811
+def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(2)
     everything(page)
@@ -84,7 +84,7 @@ def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visi
 
 @pytest.mark.parametrize(("opener", "controls"), [("link", 18), ("script", 2)])
 def test_every_control_of_a_dialog_has_two_sentences_too(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     opener: str,
     controls: int,
 ) -> None:
@@ -93,6 +93,7 @@ def test_every_control_of_a_dialog_has_two_sentences_too(
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at(opener).click()
     dialog = page.page.locator("dialog[open]")
+    expect(dialog).to_be_visible()
     expect(dialog.locator("button:disabled")).to_have_count(0)
     explained = page.page.evaluate(EXPLAINED, [f"dialog[open] :is({CONTROLS})", EXEMPT])
     assert len(explained) >= controls
@@ -104,7 +105,7 @@ def test_every_control_of_a_dialog_has_two_sentences_too(
     expect(dialog.locator("[popover]")).to_contain_text(WORDS["en"][f"about.panel.{name}"])
 
 
-def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> None:  # noqa: F811
+def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(1)
     button = page.page.locator("[data-about-of=loss]")
@@ -117,7 +118,7 @@ def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> No
     expect(button).to_be_focused()
 
 
-def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) -> None:  # noqa: F811
+def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
@@ -142,7 +143,7 @@ def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) ->
     expect(page.at("help")).to_be_focused()
 
 
-def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(visit: Visits) -> None:  # noqa: F811
+def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(visit: Visits) -> None:
     page = visit(charts=False)
     asked: list[str] = []
     page.page.on("request", lambda request: asked.append(request.url))
@@ -170,7 +171,7 @@ allow_rnn|curl|torch|numpy|retain_graph=True|optimizer\.step\(\)|dynamic=True|PO
 """What has no other name in Chinese: names of things, of keys and of code, and a framework's own words."""
 
 
-def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: Visits) -> None:  # noqa: F811
+def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: Visits) -> None:
     page = visit(charts=False, locale="zh-CN")
     page.draws(2)
     everything(page)
@@ -192,7 +193,7 @@ def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: V
     expect(page.at("graphs-made")).to_contain_text(" cores")
 
 
-def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits) -> None:  # noqa: F811
+def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(1)
     preset = page.page.locator("[data-preset=no_memory]")
@@ -206,7 +207,7 @@ def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits)
     expect(page.page.locator("#preset-caption")).to_contain_text("片段之内记得住")
 
 
-def test_what_the_charts_draw_is_there_as_tables(visit: Visits) -> None:  # noqa: F811
+def test_what_the_charts_draw_is_there_as_tables(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(4)
     page.pauses()
@@ -258,7 +259,7 @@ SPOKEN = """
 """A summary whose clock stands until it is moved on, by ten updates a second or by rest."""
 
 
-def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, server_url: str) -> None:  # noqa: F811
+def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, server_url: str) -> None:
     said = folded(
         browser,
         server_url,
@@ -281,7 +282,7 @@ def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, s
     assert said[3][1].startswith("en summary.finished")
 
 
-def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Browser, server_url: str) -> None:  # noqa: F811
+def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Browser, server_url: str) -> None:
     said = folded(
         browser,
         server_url,
@@ -309,7 +310,7 @@ def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Brow
     ]
 
 
-def test_in_another_language_the_summary_is_said_again(browser: Browser, server_url: str) -> None:  # noqa: F811
+def test_in_another_language_the_summary_is_said_again(browser: Browser, server_url: str) -> None:
     said = folded(
         browser,
         server_url,
@@ -351,11 +352,11 @@ MEASURED = """exempt => [...document.querySelectorAll("button, input, select, te
   })"""
 
 
-def phone(visit: Visits, **options: Any) -> Visit:  # noqa: F811
+def phone(visit: Visits, **options: Any) -> Visit:
     return visit(viewport=PHONE, has_touch=True, is_mobile=True, **options)
 
 
-def test_every_target_of_a_phone_has_44_pixels_and_nothing_scrolls_sideways(visit: Visits) -> None:  # noqa: F811
+def test_every_target_of_a_phone_has_44_pixels_and_nothing_scrolls_sideways(visit: Visits) -> None:
     page = phone(visit, charts=False)
     page.draws(2)
     page.page.locator("#recipe > summary").tap()
@@ -391,7 +392,7 @@ def touch(page: Page, start: tuple[float, float], *moves: tuple[float, float]) -
     send("touchEnd")
 
 
-def test_a_thumb_reads_the_wave_across_and_scrolls_the_page_along(visit: Visits) -> None:  # noqa: F811
+def test_a_thumb_reads_the_wave_across_and_scrolls_the_page_along(visit: Visits) -> None:
     page = phone(visit)
     page.draws(12)
     page.pauses()

@@ -8,8 +8,8 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import expect
 
-from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
 from tests.test_page_about import everything
+from tests.visits import DESK, PHONE, Visit, Visits
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -44,7 +44,7 @@ def violations(page: Visit, where: str = "") -> list[str]:
     ids=["desk", "dark, Chinese", "phone"],
 )
 def test_axe_finds_nothing(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     size: dict[str, int],
     theme: str,
     language: str,

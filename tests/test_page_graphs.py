@@ -2,15 +2,15 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, WebSocketRoute, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from model.lab.kinds import KINDS
-from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
+from tests.visits import PHONE, Visit, Visits
 
 STATIC = Path(__file__).parent.parent / "static"
 RECORDING = json.loads((STATIC / "graphs.json").read_text("utf-8"))
@@ -43,24 +43,19 @@ Answers = Callable[[WebSocketRoute], None]
 
 
 @pytest.fixture
-def visit_with(browser: Browser, server_url: str) -> Iterator[Callable[..., Visit]]:  # noqa: F811
+def visit_with(visit: Visits) -> Callable[..., Visit]:
     """Opens the page with the lab's socket, its recording or both answered by the test."""
-    opened: list[tuple[BrowserContext, Visit]] = []
 
     def visit_with(answers: Answers | None = None, recording: dict[str, Any] | None = None) -> Visit:
-        context = browser.new_context(viewport=DESK, locale="en-US")
-        if answers:
-            context.route_web_socket("**/ws/graphs", answers)
-        if recording:
-            context.route("**/static/graphs.json", lambda route: route.fulfill(json=recording))
-        opened.append((context, Visit(context, server_url + "/", charts=False)))
-        return lab(opened[-1][1])
+        def prepare(page: Page) -> None:
+            if answers:
+                page.route_web_socket("**/ws/graphs", answers)
+            if recording:
+                page.route("**/static/graphs.json", lambda route: route.fulfill(json=recording))
 
-    yield visit_with
-    troubles = [trouble for _, page in opened for trouble in page.troubles]
-    for context, _ in opened:
-        context.close()
-    assert troubles == []
+        return lab(visit(charts=False, prepare=prepare))
+
+    return visit_with
 
 
 def only_quick(route: WebSocketRoute) -> None:
@@ -81,7 +76,7 @@ def only_quick(route: WebSocketRoute) -> None:
 # ---------------------------------------------------------------- the recording
 
 
-def test_the_recording_comes_only_when_its_panel_comes_near(visit: Visits) -> None:  # noqa: F811
+def test_the_recording_comes_only_when_its_panel_comes_near(visit: Visits) -> None:
     page = visit()
     fetched: list[str] = []
     page.page.on("request", lambda request: fetched.append(request.url))
@@ -94,7 +89,7 @@ def test_the_recording_comes_only_when_its_panel_comes_near(visit: Visits) -> No
     assert drawn == [[name, len(RECORDING["chunks"]) + 1] for name in KINDS]
 
 
-def test_the_recording_says_when_on_what_and_with_what(visit: Visits) -> None:  # noqa: F811
+def test_the_recording_says_when_on_what_and_with_what(visit: Visits) -> None:
     page = lab(visit(charts=False))
     made = page.at("graphs-made")
     expect(made).to_contain_text(RECORDING["processor"])
@@ -110,7 +105,7 @@ def test_the_recording_says_when_on_what_and_with_what(visit: Visits) -> None:  
         assert bars[-1].count("L") == 2 * failed, "two strokes for each chunk that failed"
 
 
-def test_a_row_opens_by_keyboard_and_shows_what_was_really_said(visit: Visits) -> None:  # noqa: F811
+def test_a_row_opens_by_keyboard_and_shows_what_was_really_said(visit: Visits) -> None:
     page = lab(visit(charts=False))
     recorded = next(one for one in RECORDING["rows"] if one["kind"] == "tensorflow_v1")
     button = row(page, "tensorflow_v1").get_by_role("button")
@@ -219,7 +214,7 @@ def test_what_keeps_a_run_waiting_is_said(
 # ---------------------------------------------------------------- for everyone
 
 
-def test_it_fits_a_phone_and_reads_in_chinese(visit: Visits) -> None:  # noqa: F811
+def test_it_fits_a_phone_and_reads_in_chinese(visit: Visits) -> None:
     page = lab(visit(charts=False, viewport=PHONE, locale="zh-CN"))
     expect(page.page.locator("#graphs-title")).to_have_text("静态还是动态：计算图实验室")
     expect(page.at("graphs-made")).to_contain_text("录制")
@@ -235,7 +230,7 @@ def test_it_fits_a_phone_and_reads_in_chinese(visit: Visits) -> None:  # noqa: F
     expect(row(page, "padded")).to_contain_text("PyTorch, padded")
 
 
-def test_the_chunk_under_the_pointer_is_told(visit: Visits) -> None:  # noqa: F811
+def test_the_chunk_under_the_pointer_is_told(visit: Visits) -> None:
     page = lab(visit(charts=False))
     bars = row(page, "padded").locator(".bars")
     tip = page.page.locator("#graphs .tip")
@@ -267,7 +262,7 @@ def folded(page: Visit, script: str) -> Any:
     )
 
 
-def test_state_grows_a_row_chunk_by_chunk_and_leaves_the_old_state_alone(visit: Visits) -> None:  # noqa: F811
+def test_state_grows_a_row_chunk_by_chunk_and_leaves_the_old_state_alone(visit: Visits) -> None:
     result = folded(
         visit(charts=False),
         """

@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 
 from model.recipe import Recipe
 from model.training import Diverged, Learner
-from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
 from tests.test_page_seams import colours, middle
+from tests.visits import DESK, PHONE, Visit, Visits
 
 STAGES = ["length", "forward", "loss", "backward", "optimizer", "detach"]
 ACTS = ["detached", "only_forward", "second_backward", "retain_graph", "without_step"]
@@ -67,7 +67,7 @@ def switch_off(page: Visit) -> Visit:
 # ---------------------------------------------------------------- slow motion
 
 
-def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(visit: Visits) -> None:  # noqa: F811
+def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(visit: Visits) -> None:
     page = visit(charts=False, reduced_motion="reduce")
     page.draws(3)
     resting = page.pauses()
@@ -110,7 +110,7 @@ def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(visit: Vi
     page.draws(resting + 2)
 
 
-def test_it_goes_on_by_itself_and_leaves_as_it_came(visit: Visits) -> None:  # noqa: F811
+def test_it_goes_on_by_itself_and_leaves_as_it_came(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(3)
     expect(page.at("slow-start")).to_be_enabled()
@@ -134,7 +134,7 @@ def test_it_goes_on_by_itself_and_leaves_as_it_came(visit: Visits) -> None:  # n
     assert len(sent(page, "step")) == 2, "a letter that is typed is a letter"
 
 
-def test_a_tensorflow_run_is_told_why_there_is_no_slow_motion(browser: Browser, server_url: str) -> None:  # noqa: F811
+def test_a_tensorflow_run_is_told_why_there_is_no_slow_motion(browser: Browser, server_url: str) -> None:
     def as_tensorflow(route: WebSocketRoute) -> None:
         def heard(message: str | bytes) -> None:
             if isinstance(message, str) and (told := json.loads(message))["type"] == "opened":
@@ -160,7 +160,7 @@ def test_a_tensorflow_run_is_told_why_there_is_no_slow_motion(browser: Browser, 
     context.close()
 
 
-def test_a_panel_that_a_link_leaves_out_has_no_key_either(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_a_panel_that_a_link_leaves_out_has_no_key_either(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#hide=happening", charts=False)
     page.draws(2)
     page.until(lambda: page.page.locator("#slow-stages li").count() == len(STAGES), "slow motion is there")
@@ -171,7 +171,7 @@ def test_a_panel_that_a_link_leaves_out_has_no_key_either(visit: Visits, server_
 
 
 def test_where_its_update_diverges_slow_motion_leaves_and_the_page_says_what_to_do(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     server_url: str,
 ) -> None:
     learner = Learner(Recipe(optimizer="sgd", learning_rate=1.0))
@@ -199,7 +199,7 @@ def test_where_its_update_diverges_slow_motion_leaves_and_the_page_says_what_to_
 
 @pytest.mark.parametrize("played", [True, False], ids=["playing", "paused"])
 def test_an_update_that_a_lost_connection_swallowed_is_made_once_the_connection_is_back(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     server_url: str,
     played: bool,
 ) -> None:
@@ -249,7 +249,7 @@ def test_an_update_that_a_lost_connection_swallowed_is_made_once_the_connection_
     context.close()
 
 
-def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#hide=state,gradient", charts=False, reduced_motion="reduce")
     page.draws(3)
     page.pauses()
@@ -267,7 +267,7 @@ def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(v
     assert opacity(page, "#detach") == 1
 
 
-def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#hide=wave,odometer", charts=False, reduced_motion="reduce")
     page.draws(3)
     page.pauses()
@@ -281,7 +281,7 @@ def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(visit: Visits
     assert (opacity(page, "[data-field=learning_rate]"), opacity(page, "#circle")) == (1, 0.25)
 
 
-def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(visit: Visits) -> None:  # noqa: F811
+def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(visit: Visits) -> None:
     page = visit(reduced_motion="reduce")
     page.draws(12)
     page.pauses()
@@ -305,7 +305,7 @@ def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(visit: Visits) -> None:  
     page.until(lambda: alphas("state") + alphas("gradient") == [1] * 4, "all of it is there again")
 
 
-def test_a_key_that_is_held_makes_one_update_and_walks_through_its_stages(visit: Visits) -> None:  # noqa: F811
+def test_a_key_that_is_held_makes_one_update_and_walks_through_its_stages(visit: Visits) -> None:
     page = visit(charts=False, reduced_motion="reduce")
     page.draws(3)
     resting = page.pauses()
@@ -353,7 +353,7 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
 }; }"""
 
 
-def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: Visits) -> None:  # noqa: F811
+def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: Visits) -> None:
     page = visit()
     page.draws(6)
     resting = page.pauses()
@@ -388,7 +388,7 @@ def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: V
     assert ["lane-state", WORDS["zh"]["unrecorded"]] in page.page.evaluate("written")
 
 
-def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(visit: Visits) -> None:  # noqa: F811
+def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(visit: Visits) -> None:
     page = visit()
     page.at("pace").fill("100")
     page.draws(40)
@@ -410,7 +410,7 @@ def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_
 # ---------------------------------------------------------------- the next step is important
 
 
-def test_without_the_detach_the_graph_grows_and_pytorch_says_why_not(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_without_the_detach_the_graph_grows_and_pytorch_says_why_not(visit: Visits, server_url: str) -> None:
     page = visit(charts=False, reduced_motion="reduce")
     page.draws(2)
     switch_off(page)
@@ -442,7 +442,7 @@ def test_without_the_detach_the_graph_grows_and_pytorch_says_why_not(visit: Visi
     expect(act(page, "second_backward").locator("pre")).to_be_hidden()
 
 
-def test_the_acts_play_chunk_by_chunk_and_again(visit: Visits) -> None:  # noqa: F811
+def test_the_acts_play_chunk_by_chunk_and_again(visit: Visits) -> None:
     page = switch_off(visit(charts=False))
     bars = act(page, "only_forward").locator(".detach-bars b")
     expect(bars).to_have_count(2)
@@ -453,7 +453,7 @@ def test_the_acts_play_chunk_by_chunk_and_again(visit: Visits) -> None:  # noqa:
     expect(bars).to_have_count(3)
 
 
-def test_what_the_server_refuses_is_said_and_the_switch_goes_back(visit: Visits) -> None:  # noqa: F811
+def test_what_the_server_refuses_is_said_and_the_switch_goes_back(visit: Visits) -> None:
     page = visit(charts=False)
     refusal = {"code": "busy", "field": "", "detail": "8 experiments wait already"}
     page.page.route("**/lessons/detach", lambda route: route.fulfill(json=refusal, status=503))
@@ -466,7 +466,7 @@ def test_what_the_server_refuses_is_said_and_the_switch_goes_back(visit: Visits)
 # ---------------------------------------------------------------- for everyone
 
 
-def test_on_a_phone_the_stage_stands_above_the_transport(visit: Visits) -> None:  # noqa: F811
+def test_on_a_phone_the_stage_stands_above_the_transport(visit: Visits) -> None:
     page = visit(charts=False, viewport=PHONE, reduced_motion="reduce")
     page.draws(2)
     slowed(page)

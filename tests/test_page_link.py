@@ -12,8 +12,8 @@ from app.messages import encode_updates
 from app.qr import QUIET_ZONE, svg
 from model.recipe import Change, Recipe
 from model.training import Learner
-from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
 from tests.viewers import timeless
+from tests.visits import DESK, PHONE, Visit, Visits
 
 MADE = ("update", "length", "streams", "stream_ids", "t", "input", "target", "prediction", "loss", "mean_loss")
 
@@ -33,7 +33,7 @@ def hidden(page: Page, selector: str) -> bool:
 # ---------------------------------------------------------------- opening
 
 
-def test_a_link_opens_the_same_run_number_for_number(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_a_link_opens_the_same_run_number_for_number(visit: Visits, server_url: str) -> None:
     link = "#seed=3&cell=gru&hidden_size=8&change=2:learning_rate=0.005,carry_state=false&change=5:train=false&pace=max"
     page = visit(server_url + "/" + link, charts=False)
     page.draws(9)
@@ -54,7 +54,7 @@ def test_a_link_opens_the_same_run_number_for_number(visit: Visits, server_url: 
     assert "#" + fragment(page) == link, "and its address stays as it is"
 
 
-def test_the_address_follows_what_is_done_and_no_history_is_made(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_the_address_follows_what_is_done_and_no_history_is_made(visit: Visits, server_url: str) -> None:
     page = visit(charts=False)
     page.draws(2)
     page.pauses()
@@ -85,7 +85,7 @@ def test_the_address_follows_what_is_done_and_no_history_is_made(visit: Visits, 
 
 
 def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_the_run(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
 ) -> None:
     page = visit(charts=False)
     page.draws(2)
@@ -141,7 +141,7 @@ REFUSED_TOO = [
 
 @pytest.mark.parametrize(("link", "why"), REFUSED, ids=[link[:20] for link, _ in REFUSED])
 def test_a_link_that_is_refused_says_why_and_waits_for_a_choice(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     server_url: str,
     link: str,
     why: str,
@@ -160,7 +160,7 @@ def test_a_link_that_is_refused_says_why_and_waits_for_a_choice(
     follows(page, "")
 
 
-def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:  # noqa: F811
+def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(1)
     expect(page.page.locator("#recipe-seed")).to_be_enabled()
@@ -181,7 +181,7 @@ def test_what_is_quoted_of_a_link_fits_a_phone(visit: Visits, server_url: str) -
 # ---------------------------------------------------------------- hiding
 
 
-def test_a_link_hides_panels_and_controls_and_nobody_pays_for_them(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_a_link_hides_panels_and_controls_and_nobody_pays_for_them(visit: Visits, server_url: str) -> None:
     names = "recipe,state,gradient,odometer,network,predict.carry,transport.seed,masthead.language,lessons.gru"
     page = visit(f"{server_url}/#hide={names}")
     page.draws(3)
@@ -204,7 +204,7 @@ def test_a_link_hides_panels_and_controls_and_nobody_pays_for_them(visit: Visits
 
 
 def test_a_field_of_the_recipe_is_hidden_and_a_notice_is_seen_without_the_wave(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     server_url: str,
 ) -> None:
     page = visit(f"{server_url}/#stop_after=3&hide=wave,recipe.noise", charts=False)
@@ -231,7 +231,7 @@ DRAWN = """size => {
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     size: dict[str, int],
 ) -> None:
     page = visit(charts=False, viewport=size)
@@ -324,7 +324,7 @@ def is_english(text: str) -> bool:
     return bool(words or re.search(r"([A-Za-z]{2,} ){2}[A-Za-z]{2,}", rest))
 
 
-def test_refusals_and_warnings_are_chinese_on_the_chinese_page(visit: Visits) -> None:  # noqa: F811
+def test_refusals_and_warnings_are_chinese_on_the_chinese_page(visit: Visits) -> None:
     page = visit(charts=False, locale="zh-CN")
     page.draws(1)
     page.choose("samples", 40)
@@ -343,7 +343,7 @@ def test_refusals_and_warnings_are_chinese_on_the_chinese_page(visit: Visits) ->
     expect(page.at("predict-warnings")).to_contain_text("振幅超出训练时的范围（sequence: amplitude 5: ")
 
 
-def test_no_english_is_left_on_the_chinese_page(visit: Visits) -> None:  # noqa: F811
+def test_no_english_is_left_on_the_chinese_page(visit: Visits) -> None:
     page = visit(locale="zh-CN")
     page.draws(3)
     for panel in ("#happening", "#pad", "#graphs"):

@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, WebSocketRoute, expect
+from playwright.sync_api import WebSocketRoute, expect
 
-from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
+from tests.visits import PHONE, Visit, Visits
 
 Wires = list[str]
 
@@ -73,21 +73,13 @@ class Pad:
 
 
 @pytest.fixture
-def visit_with(browser: Browser, server_url: str) -> Iterator[Callable[..., Pad]]:  # noqa: F811
+def visit_with(visit: Visits) -> Callable[..., Pad]:
     """Opens the page with the pad's socket answered by the test."""
-    opened: list[tuple[BrowserContext, Visit]] = []
 
     def visit_with(answers: Callable[[WebSocketRoute], None]) -> Pad:
-        context = browser.new_context(viewport=DESK, locale="en-US")
-        context.route_web_socket("**/ws/predict", answers)
-        opened.append((context, Visit(context, server_url + "/", charts=False)))
-        return Pad(opened[-1][1])
+        return Pad(visit(charts=False, prepare=lambda page: page.route_web_socket("**/ws/predict", answers)))
 
-    yield visit_with
-    troubles = [trouble for _, page in opened for trouble in page.troubles]
-    for context, _ in opened:
-        context.close()
-    assert troubles == []
+    return visit_with
 
 
 def posted(url: str, samples: list[float]) -> list[float]:
@@ -97,7 +89,7 @@ def posted(url: str, samples: list[float]) -> list[float]:
 
 
 def test_nothing_runs_before_use_and_a_hand_is_answered_as_predict_would(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     server_url: str,
 ) -> None:
     pad = Pad(visit(charts=False))
@@ -127,7 +119,7 @@ def test_nothing_runs_before_use_and_a_hand_is_answered_as_predict_would(
     np.testing.assert_allclose(pad.answers[heard:], posted(server_url, pad.samples[heard:]), rtol=0, atol=1e-6)
 
 
-def test_arrow_keys_move_the_pen_and_what_nobody_uses_is_closed(visit: Visits) -> None:  # noqa: F811
+def test_arrow_keys_move_the_pen_and_what_nobody_uses_is_closed(visit: Visits) -> None:
     pad = Pad(visit(charts=False))
     pad.page.clock.install()
     closed: list[str] = []
@@ -154,7 +146,7 @@ def test_arrow_keys_move_the_pen_and_what_nobody_uses_is_closed(visit: Visits) -
     expect(pad.visit.at("pad-says")).to_have_text("Nothing is sent until you draw.")
 
 
-def test_a_sine_draws_itself_and_is_answered_with_its_cosine(visit: Visits) -> None:  # noqa: F811
+def test_a_sine_draws_itself_and_is_answered_with_its_cosine(visit: Visits) -> None:
     pad = Pad(visit(charts=False, reduced_motion="reduce"))
     auto = pad.visit.at("pad-auto")
     expect(auto).not_to_be_checked()
@@ -204,7 +196,7 @@ def test_a_full_hall_and_a_lost_socket_are_told_and_the_next_movement_connects_a
     expect(says).to_have_text(f"The server says: {detail}")
 
 
-def test_a_thumb_draws_on_the_pad_and_the_page_stays_where_it_is(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_a_thumb_draws_on_the_pad_and_the_page_stays_where_it_is(visit: Visits, server_url: str) -> None:
     page = visit(charts=False, viewport=PHONE, has_touch=True, is_mobile=True, locale="zh-CN")
     words = json.loads(httpx.get(server_url + "/static/i18n/zh.json").text)
     page.draws(1)
@@ -246,7 +238,7 @@ def test_a_thumb_draws_on_the_pad_and_the_page_stays_where_it_is(visit: Visits, 
     )
 
 
-def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset(visit: Visits) -> None:  # noqa: F811
+def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset(visit: Visits) -> None:
     page = visit(charts=False)
     result = page.page.evaluate(
         """async () => { const state = await import('/static/pad_state.js');

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import expect
 
-from tests.test_page import PHONE, Visits, browser, visit  # noqa: F401
 from tests.test_script import rows, run_alone
+from tests.visits import PHONE, Visits
 
 
-def test_the_script_of_a_run_prints_the_losses_that_the_page_received(visit: Visits, tmp_path: Path) -> None:  # noqa: F811
+def test_the_script_of_a_run_prints_the_losses_that_the_page_received(visit: Visits, tmp_path: Path) -> None:
     page = visit(charts=False)
     page.draws(3)
     page.choose("learning_rate", 0.005)
@@ -41,7 +41,7 @@ def test_the_script_of_a_run_prints_the_losses_that_the_page_received(visit: Vis
     expect(page.at("script")).to_be_focused()
 
 
-def test_the_script_is_copied_on_a_phone_and_a_refusal_is_told(visit: Visits) -> None:  # noqa: F811
+def test_the_script_is_copied_on_a_phone_and_a_refusal_is_told(visit: Visits) -> None:
     page = visit(charts=False, viewport=PHONE, locale="zh-CN", permissions=["clipboard-read", "clipboard-write"])
     page.draws(2)
     page.at("script").click()

@@ -3,7 +3,6 @@
 import base64
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,27 +11,17 @@ from playwright.sync_api import Browser, expect
 
 from model.recipe import Change, Recipe
 from model.training import Learner
-from tests.test_page import DESK, SECONDS, Visit, Visits, browser, folded, visit
-
-__all__ = ["browser", "visit"]
+from tests.visits import DESK, SECONDS, Visit, Visits, folded
 
 TALL = DESK | {"height": 1600}
 
 
-@pytest.fixture(scope="module")
-def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
-    """One page for all these tests, as Plotly takes seconds to start."""
-    context = browser.new_context(viewport=TALL, locale="en-US")
-    yield Visit(context, server_url + "/")
-    context.close()
-
-
 @pytest.fixture
-def page(resident: Visit) -> Iterator[Visit]:
-    """The page with its first run begun anew, as a visitor meets it."""
-    resident.begins_anew()
-    yield resident
-    assert resident.troubles == []
+def page(visit: Visits) -> Visit:
+    """The page with all that these tests look at in sight."""
+    page = visit(viewport=TALL)
+    page.draws(1)
+    return page
 
 
 def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:
@@ -379,9 +368,7 @@ def test_a_live_change_reaches_the_twin_after_the_same_update_but_not_its_own_sw
     page.draws(first["after_update"] + 20)
     page.pauses()
     rate = recipes(page)[2]["learning_rate"]
-    alone = Learner(
-        Recipe(learning_rate=rate), changes=[Change(after_update=first["after_update"], carry_state=False)]
-    )
+    alone = Learner(Recipe(learning_rate=rate), changes=[Change(after_update=first["after_update"], carry_state=False)])
     wanted = {update: alone.advance().loss for update in range(1, first["after_update"] + 20)}
     assert {at: np.float32(loss) for at, loss in ear.losses().items() if at in wanted} == {
         at: np.float32(loss) for at, loss in wanted.items()

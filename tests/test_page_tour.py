@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from model.recipe import Recipe
-from tests.test_page import DESK, PHONE, Visit, Visits, browser, visit  # noqa: F401
 from tests.test_page_about import SENTENCE, WORDS
+from tests.visits import DESK, PHONE, Visit, Visits
 
 STATIC = Path(__file__).parent.parent / "static"
 STATIONS = ["picture", "lengths", "state", "gradient", "floors", "microscope", "odometer", "diverge"]
@@ -30,7 +30,7 @@ def test_every_station_asks_one_short_question_in_both_languages() -> None:
             assert 1 <= len(re.findall(SENTENCE[language], words[f"tour.{name}.why"])) <= 3, name
 
 
-def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(visit: Visits) -> None:  # noqa: F811
+def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(2)
     page.choose("seed", 7)
@@ -72,7 +72,7 @@ def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(visit: Visits)
     assert seed_and_pace(page) == (7, 20)
 
 
-def test_escape_leaves_the_tour_and_focus_goes_back(visit: Visits) -> None:  # noqa: F811
+def test_escape_leaves_the_tour_and_focus_goes_back(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
@@ -89,7 +89,7 @@ def test_escape_leaves_the_tour_and_focus_goes_back(visit: Visits) -> None:  # n
 
 
 def test_an_address_begins_the_tour_and_the_first_station_draws_the_tutorials_picture(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     server_url: str,
 ) -> None:
     page = visit(server_url + "/#tour=1&seed=5", locale="zh-CN")
@@ -106,7 +106,7 @@ def test_an_address_begins_the_tour_and_the_first_station_draws_the_tutorials_pi
     page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 5, "the address's run")
 
 
-def test_on_a_phone_the_card_is_a_sheet_over_the_transport(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_on_a_phone_the_card_is_a_sheet_over_the_transport(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#tour=8", charts=False, viewport=PHONE, has_touch=True, is_mobile=True)
     card = page.at("tour-card")
     expect(page.at("tour-count")).to_have_text("8 of 8")
@@ -131,7 +131,7 @@ def rewound(page: Visit) -> bool:
     return any(each["type"] == "open" and each.get("changes") == halved for each in page.sent)
 
 
-def test_the_last_station_recovers_with_the_one_click_that_it_names(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_the_last_station_recovers_with_the_one_click_that_it_names(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#tour=8", charts=False)
     page.at("tour-choice-3").click()
     expect(page.at("tour-answer")).to_contain_text("press the button there")
@@ -175,7 +175,7 @@ def begins(page: Visit, key: str = "t") -> None:
     page.until(lambda: len(page.opened()) > before, "the station's run")
 
 
-def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit: Visits) -> None:  # noqa: F811
+def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(2)
     begins(page)
@@ -191,7 +191,7 @@ def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit:
     assert "seed=9" in page.page.url
 
 
-def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(visit: Visits) -> None:  # noqa: F811
+def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(2)
     begins(page)
@@ -211,7 +211,7 @@ def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(visit: Vi
     page.until(lambda: page.opened()[-1]["recipe"] == Recipe().model_dump(), "the default run, as was asked for")
 
 
-def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#seed=5&carry_state=false&twin=carried", charts=False)
     twin = page.page.locator("#twin")
 
@@ -236,7 +236,7 @@ def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, s
 
 @pytest.mark.parametrize("by_pointer", [False, True], ids=["keys", "pointer"])
 def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     by_pointer: bool,
 ) -> None:
     page = visit(charts=False)
@@ -293,7 +293,7 @@ CUT = """() => {
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 @pytest.mark.parametrize("size", [PHONE, SMALL], ids=["phone", "small"])
 def test_on_a_phone_every_choice_is_seen_at_once(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     server_url: str,
     size: dict[str, int],
     locale: str,
@@ -305,7 +305,7 @@ def test_on_a_phone_every_choice_is_seen_at_once(
         page.at("tour-next").tap()
 
 
-def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#tour=5", charts=False, viewport={"width": 360, "height": 480}, has_touch=True)
     card, body = page.at("tour-card"), page.page.locator(".tour > .body")
     expect(card).to_have_attribute("data-more", "")
@@ -315,7 +315,7 @@ def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(visit: Visits
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_frame_around_what_is_pointed_at_cuts_through_no_words(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     server_url: str,
     size: dict[str, int],
 ) -> None:
