@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.visits import browser, contexts, visit
+from tests.visits import browser, visit
 
-__all__ = ["browser", "contexts", "visit"]
+__all__ = ["browser", "visit"]
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:
         assert "#" + fragment(page) == link
 
 
-def test_what_is_quoted_of_a_link_fits_a_phone(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_what_is_quoted_of_a_link_fits_a_phone(visit: Visits, server_url: str) -> None:
     page = visit(f"{server_url}/#hide={'a' * 100_000}", charts=False, viewport=PHONE)
     expect(page.at("notice")).to_contain_text("a" * 60 + "…”")
     notice = page.at("notice").evaluate("it => [it.scrollWidth, it.clientWidth, it.clientHeight]")
@@ -276,7 +276,7 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
     expect(page.at("link")).to_be_focused()
 
 
-def test_an_address_too_long_for_a_code_says_so(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_an_address_too_long_for_a_code_says_so(visit: Visits, server_url: str) -> None:
     changes = "".join(f"&change={update}:learning_rate=0.01" for update in range(1000, 1080))
     page = visit(server_url + "/#seed=3" + changes, charts=False, locale="zh-CN")
     page.draws(1)
@@ -297,7 +297,7 @@ BEHIND = """dialog => {
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_about_button_of_a_dialog_stands_right_behind_its_title(
-    visit: Visits,  # noqa: F811
+    visit: Visits,
     size: dict[str, int],
 ) -> None:
     page = visit(charts=False, viewport=size, locale="zh-CN")

@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,20 @@ from tests.visits import DESK, SECONDS, Visit, Visits, folded
 TALL = DESK | {"height": 1600}
 
 
+@pytest.fixture(scope="module")
+def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page for all these tests, as Plotly takes seconds to start."""
+    context = browser.new_context(viewport=TALL, locale="en-US")
+    yield Visit(context, server_url + "/")
+    context.close()
+
+
 @pytest.fixture
-def page(visit: Visits) -> Visit:
-    """The page with all that these tests look at in sight."""
-    page = visit(viewport=TALL)
-    page.draws(1)
-    return page
+def page(resident: Visit) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it."""
+    resident.begins_anew()
+    yield resident
+    assert resident.troubles == []
 
 
 def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:

@@ -150,7 +150,7 @@ def test_the_last_station_recovers_with_the_one_click_that_it_names(visit: Visit
     assert not any(message["type"] == "diverged" for message in page.received[begun:])
 
 
-def test_the_tour_passes_over_what_the_page_hides(visit: Visits, server_url: str) -> None:  # noqa: F811
+def test_the_tour_passes_over_what_the_page_hides(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#tour=1&hide=wave,microscope,odometer", charts=False)
     expect(page.at("tour-count")).to_have_text("5 of 8")
     expect(page.at("tour-back")).to_be_disabled()

@@ -51,7 +51,7 @@ class Visit:
         charts: bool = True,
         prepare: Callable[[Page], None] | None = None,
     ) -> None:
-        self._origin = "/".join(url.split("/")[:3])
+        self.context = context
         self.page: Page = context.new_page()
         self.page.set_default_timeout(SECONDS * 1000)
         self.troubles: list[str] = []
@@ -123,6 +123,20 @@ class Visit:
                 newest = message["updates"][-1]["update"]
         return newest
 
+    def begins_anew(self) -> None:
+        """The run and all settings of a first visit, without another load: a link in the same tab does that."""
+        for _ in range(2):
+            self.page.keyboard.press("Escape")
+        self.page.mouse.move(0, 0)
+        before = len(self.received)
+        self.page.evaluate("() => { scrollTo(0, 0); location.hash = '#seed=1'; }")
+        self.until(lambda: any("recipe" in message for message in self.received[before:]), "the run begins anew")
+        while "recipe" not in self.received[0] or before > 0:
+            del self.received[0]
+            before -= 1
+        self.sent.clear()
+        self.until(lambda: 0 < self.update <= self._newest(), "its first updates are drawn")
+
     def pauses(self) -> int:
         """Press pause; the update that the page then rests at. A checkpoint comes behind whatever was under way."""
         self.at("play").click()
@@ -151,58 +165,29 @@ class Visit:
         field.fill(str(value))
         field.press("Tab")
 
-    def leaves(self) -> None:
-        """As if nobody had been here: the next visitor of the same context finds it empty."""
-        context = self.page.context
-        origin = {"origin": self._origin, "storageTypes": "local_storage,indexeddb,cookies"}
-        context.new_cdp_session(self.page).send("Storage.clearDataForOrigin", origin)
-        self.page.close()
-        context.clear_permissions()
-        context.set_offline(False)
-
-
-Contexts = Callable[..., BrowserContext]
-
-
-@pytest.fixture(scope="module")
-def contexts(browser: Browser) -> Contexts:
-    """One context for each set of options: what it has compiled and cached makes the next visit three times cheaper."""
-    made: dict[str, BrowserContext] = {}
-
-    def context(**options: Any) -> BrowserContext:
-        key = json.dumps(options, sort_keys=True)
-        if key not in made:
-            made[key] = browser.new_context(**options)
-        return made[key]
-
-    return context
-
 
 Visits = Callable[..., Visit]
 
 
 @pytest.fixture
-def visit(browser: Browser, contexts: Contexts, server_url: str) -> Iterator[Visits]:
+def visit(browser: Browser, server_url: str) -> Iterator[Visits]:
     """Opens the page as a visitor would; at the end nothing may have gone wrong in any console.
 
     Without `charts` Plotly's file comes empty, which spares a second of CPU: the page goes on with its numbers. What
-    `prepare` does comes before the page is asked for. Several visitors at once have nothing in common.
+    `prepare` does comes before the page is asked for.
     """
     opened: list[Visit] = []
 
     def visit(
         url: str = server_url + "/", charts: bool = True, prepare: Callable[[Page], None] | None = None, **options: Any
     ) -> Visit:
-        options = {"viewport": DESK, "locale": "en-US"} | options
-        context = contexts(**options) if not opened else browser.new_context(**options)
+        context = browser.new_context(**({"viewport": DESK, "locale": "en-US"} | options))
         opened.append(Visit(context, url, charts, prepare))
         return opened[-1]
 
     yield visit
     for each in opened:
-        each.leaves()
-    for each in opened[1:]:
-        each.page.context.close()
+        each.context.close()
     assert [trouble for each in opened for trouble in each.troubles] == []
 
 
