@@ -1,6 +1,6 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000 EXTRAS=graphs)
 # make test   install, then run every test, the browser's included
-# make test-graphs  install TensorFlow and ONNX Runtime too, then run the tests that need them
+# make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
 # make bench  measure, and append the figures to bench/results.json

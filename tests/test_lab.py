@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from app.cli import main
 from model.lab import bench, kinds
 from model.lab.kinds import KINDS
 from model.lab.plan import Plan, Planned, full_plan
@@ -61,17 +59,6 @@ def test_the_plan_is_known_lengths_then_new_ones_then_streams() -> None:
     assert max(chunk.streams for chunk in chunks[46:]) > 4
 
 
-@pytest.mark.parametrize("name", ["eager_steps", "padded"])
-def test_eager_kinds_learn_the_same(name: str) -> None:
-    assert ran(name).loss == pytest.approx(ran("eager").loss, rel=1e-5)
-
-
-def test_padding_counts_what_it_computes_for_nothing() -> None:
-    row = ran("padded")
-    assert row.computed == (10, 7, 24, 24)
-    assert ran("eager").computed == (10, 7, 12, 16)
-
-
 def test_a_framework_that_is_not_there_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kinds.util, "find_spec", lambda name: None)
     assert ran("tensorflow_v1").status == "absent"
@@ -106,16 +93,6 @@ def test_a_crash_leaves_its_last_words() -> None:
     row = ran("eager", bad)
     assert row.status == "failed"
     assert "hidden_size" in row.errors[-1].text
-
-
-def test_the_command_prints_a_table_and_writes_a_recording(tmp_path: Path) -> None:
-    to = tmp_path / "graphs.json"
-    done = CliRunner().invoke(main, ["graphs", "eager", "padded", "--to", str(to)])
-    assert done.exit_code == 0, done.output
-    assert [line.split()[0] for line in done.stdout.splitlines()[:3]] == ["kind", "eager", "padded"]
-    recording = Recording.model_validate_json(to.read_bytes())
-    assert [row.kind for row in recording.rows] == ["eager", "padded"]
-    assert "torch" in recording.versions
 
 
 def test_the_recording_that_the_page_shows_is_whole() -> None:
@@ -164,20 +141,6 @@ def lab_processes(parent: int) -> list[int]:
         ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True, check=False
     )
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "model.lab" in line]
-
-
-def test_quick_kinds_run_over_the_socket(server: Server) -> None:
-    with guest(server) as one:
-        assert one.plan["type"] == "plan"
-        assert [kind["kind"] for kind in one.plan["kinds"]] == list(KINDS)
-        assert len(one.plan["chunks"]) == 62
-        one.send(type="run", kinds=["eager", "padded"])
-        heard = one.until("done")
-    assert [message["kind"] for message in heard if message["type"] == "began"] == ["eager", "padded"]
-    chunks = [message["index"] for message in heard if message["type"] == "chunk"]
-    assert chunks == [*range(62), *range(62)]
-    rows = [message["row"] for message in heard if message["type"] == "ended"]
-    assert [(row["kind"], row["status"]) for row in rows] == [("eager", "done"), ("padded", "done")]
 
 
 def test_cancelling_ends_the_process_and_another_run_may_follow(server: Server) -> None:

@@ -105,7 +105,7 @@ def test_divergence_is_part_of_the_turn_with_the_updates_before_it() -> None:
 def test_a_change_and_a_checkpoint_cross_over() -> None:
     async def test(trainer: Trainer) -> None:
         learner = await trainer.begin(Recipe(), None, [Change(after_update=1, train=False)])
-        await trainer.change(learner, {"learning_rate": 0.5})
+        await trainer.change(learner, {"learning_rate": 0.5}, None)
         data = await trainer.checkpoint(learner)
         assert [change.after_update for change in Checkpoint.from_bytes(data).run.changes] == [0, 1]
         again = await trainer.resume(data)

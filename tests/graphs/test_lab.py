@@ -1,11 +1,17 @@
-"""The graph lab with TensorFlow, ONNX Runtime and torch.compile really there."""
+"""The graph lab's own runs, with TensorFlow, ONNX Runtime and torch.compile really there."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from model.lab.kinds import KindName
+from app.cli import main
+from model.lab.kinds import KINDS, KindName
 from model.lab.plan import Plan, Planned, full_plan
-from tests.test_lab import ran
+from model.lab.row import Recording
+from tests.conftest import Server
+from tests.test_lab import guest, ran
 
 
 @pytest.mark.parametrize("name", ["tensorflow_v1", "tf_function", "tf_function_signature", "eager_steps", "padded"])
@@ -56,3 +62,38 @@ def test_torch_compile_builds_a_graph_for_each_length(name: KindName) -> None:
     assert row.graphs == (1, 2, 2, 2, 2)  # a length that has come before is not compiled again
     seconds = np.array(row.seconds, dtype=float)
     assert seconds[:2].min() > 10 * seconds[2:].max()
+
+
+@pytest.mark.parametrize("name", ["eager_steps", "padded"])
+def test_eager_kinds_learn_the_same(name: str) -> None:
+    assert ran(name).loss == pytest.approx(ran("eager").loss, rel=1e-5)
+
+
+def test_padding_counts_what_it_computes_for_nothing() -> None:
+    row = ran("padded")
+    assert row.computed == (10, 7, 24, 24)
+    assert ran("eager").computed == (10, 7, 12, 16)
+
+
+def test_the_command_prints_a_table_and_writes_a_recording(tmp_path: Path) -> None:
+    to = tmp_path / "graphs.json"
+    done = CliRunner().invoke(main, ["graphs", "eager", "padded", "--to", str(to)])
+    assert done.exit_code == 0, done.output
+    assert [line.split()[0] for line in done.stdout.splitlines()[:3]] == ["kind", "eager", "padded"]
+    recording = Recording.model_validate_json(to.read_bytes())
+    assert [row.kind for row in recording.rows] == ["eager", "padded"]
+    assert "torch" in recording.versions
+
+
+def test_quick_kinds_run_over_the_socket(server: Server) -> None:
+    with guest(server) as one:
+        assert one.plan["type"] == "plan"
+        assert [kind["kind"] for kind in one.plan["kinds"]] == list(KINDS)
+        assert len(one.plan["chunks"]) == 62
+        one.send(type="run", kinds=["eager", "padded"])
+        heard = one.until("done")
+    assert [message["kind"] for message in heard if message["type"] == "began"] == ["eager", "padded"]
+    chunks = [message["index"] for message in heard if message["type"] == "chunk"]
+    assert chunks == [*range(62), *range(62)]
+    rows = [message["row"] for message in heard if message["type"] == "ended"]
+    assert [(row["kind"], row["status"]) for row in rows] == [("eager", "done"), ("padded", "done")]
