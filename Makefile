@@ -17,7 +17,7 @@ run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
 
 test: .venv/dev.stamp chromium
-	$(bin)/pytest -n 2 --dist loadscope $(ARGS)
+	$(bin)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-graphs: .venv/graphs.stamp chromium
 	$(bin)/pytest tests/graphs $(ARGS)

@@ -1,6 +1,6 @@
 import { STILL, TWIN_DASH, axis, layout, powers } from "./charts.js";
 import { setText } from "./element.js";
-import { RECENT } from "./state.js";
+import { RECENT } from "./losses.js";
 
 /** Errors above this leave the chart at the top, as losses do. */
 const HIGHEST = 100;

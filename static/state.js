@@ -1,4 +1,5 @@
 import { inOrder, recipeAfter } from "./changes.js";
+import { withLosses, withReached } from "./losses.js";
 
 /**
  * What the page knows, as a pure function of the messages it got: `apply(state, message) → state`.
@@ -22,21 +23,6 @@ import { inOrder, recipeAfter } from "./changes.js";
  * @property {Int8Array[]|null} hidden for each stream time × units, in 127ths; where the view was on
  * @property {number[][]|null} gradient ‖∂L/∂h‖ at each time step; where the view was on
  * @property {number|null} nodes of the chunk's graph; where the view was on
- */
-
-/**
- * Losses of the whole run in at most LOSS_POINTS points; each is the mean of `stride` chunks.
- * @typedef {object} LossPoint
- * @property {number} update the last update in it
- * @property {number} loss
- * @property {number} recentMean the mean of the last RECENT chunks at that update
- * @property {number} count how many chunks are in it so far
- */
-
-/**
- * Where the mean of the last RECENT chunks stands to a floor that it has been under: since which update, or, where it
- * is above again, since which it had been.
- * @typedef {{since: number, under: boolean}} Reach
  */
 
 /**
@@ -69,10 +55,10 @@ import { inOrder, recipeAfter } from "./changes.js";
  * @property {number|null} meanLoss
  * @property {Chunk[]} chunks newest last
  * @property {number[]} lengths newest last
- * @property {{stride: number, points: LossPoint[]}} losses
+ * @property {{stride: number, points: import("./losses.js").LossPoint[]}} losses
  * @property {number[]} recent losses of the last RECENT chunks
  * @property {number} carriedFor how many chunks on end started from the state that the chunk before them left
- * @property {Record<string, Reach>} reached by the floor's name
+ * @property {Record<string, import("./losses.js").Reach>} reached by the floor's name
  * @property {Notice|null} notice
  * @property {Complaint|null} complaint
  */
@@ -81,10 +67,6 @@ import { inOrder, recipeAfter } from "./changes.js";
 export const WAVE_SAMPLES = 2000;
 /** Chunk lengths kept for the printed row. */
 export const LENGTHS = 80;
-/** Points that the loss chart draws at most, however long the run. */
-export const LOSS_POINTS = 600;
-/** The mean of this many chunks is what a floor is held against. */
-export const RECENT = 50;
 /** The protocol that this page speaks. */
 export const PROTOCOL = 1;
 
@@ -272,35 +254,6 @@ function hasCome({ changes, made: before }, made) {
   return changes.some(({ after_update: after }) => after > before && after <= made);
 }
 
-/**
- * The floors that the newest chunks are under. Whoever starts from zeros carries nothing across the seam: there the
- * lower floor is passed by chance at most, so it is held only against chunks that all started from a carried state.
- * @param {State} state
- * @returns {string[]} names of floors
- */
-function floorsAbove({ floors }, recent, carriedFor) {
-  if (recent.length < RECENT) return [];
-  const mean = meanOf(recent);
-  return Object.keys(floors).filter(
-    (name) => floors[name] && mean < floors[name] && (name !== "no_carry" || carriedFor >= RECENT),
-  );
-}
-
-function withReached(state, recent, carriedFor, update) {
-  const above = floorsAbove(state, recent, carriedFor);
-  const was = Object.keys(state.reached).filter((name) => state.reached[name].under);
-  if (above.join() === was.join()) return state.reached;
-  const reached = {};
-  for (const [name, reach] of Object.entries(state.reached)) reached[name] = { ...reach, under: above.includes(name) };
-  for (const name of above) if (!was.includes(name)) reached[name] = { since: update, under: true };
-  return reached;
-}
-
-/** @param {number[]} values */
-function meanOf(values) {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
 /** @returns {Chunk} */
 function toChunk(update, { recipe, changes }) {
   const { carry_state: carries } = changes.length ? recipeAfter(recipe, changes, update.update - 1) : recipe;
@@ -336,39 +289,4 @@ function lastSamples(chunks) {
     first -= 1;
   }
   return first === 0 ? chunks : chunks.slice(first);
-}
-
-function withLosses(state, fresh) {
-  const { stride, points } = state.losses;
-  const next = points.slice();
-  let { recent } = state;
-  for (const { update, loss } of fresh) {
-    recent = recent.concat(loss).slice(-RECENT);
-    const recentMean = meanOf(recent);
-    const last = next[next.length - 1];
-    if (last && last.count < stride) {
-      const count = last.count + 1;
-      next[next.length - 1] = { update, loss: last.loss + (loss - last.loss) / count, recentMean, count };
-    } else {
-      next.push({ update, loss, recentMean, count: 1 });
-    }
-  }
-  let losses = { stride, points: next };
-  while (losses.points.length > LOSS_POINTS) losses = halved(losses);
-  return { losses, recent };
-}
-
-function halved({ stride, points }) {
-  const pairs = [];
-  for (let i = 0; i < points.length; i += 2) {
-    const [left, right] = [points[i], points[i + 1]];
-    if (!right) {
-      pairs.push(left);
-      continue;
-    }
-    const count = left.count + right.count;
-    const loss = (left.loss * left.count + right.loss * right.count) / count;
-    pairs.push({ update: right.update, loss, recentMean: right.recentMean, count });
-  }
-  return { stride: stride * 2, points: pairs };
 }

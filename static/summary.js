@@ -1,4 +1,5 @@
-import { RECENT } from "./state.js";
+import { RECENT } from "./losses.js";
+import { stopped } from "./state.js";
 import { short } from "./words.js";
 
 /**
@@ -64,17 +65,14 @@ export class Summary {
 }
 
 /** A stopped run is said once, and then there is nothing more to say. */
-function kindOf({ connection, notice, playing, update }) {
-  if (connection.status !== "live" || update === 0) return "silent";
-  if (notice && notice.kind !== "restarted") return notice.kind;
-  return playing ? "playing" : "paused";
+function kindOf(state) {
+  if (state.connection.status !== "live" || state.update === 0) return "silent";
+  return stopped(state) ?? (state.playing ? "playing" : "paused");
 }
 
 /** Where the mean of the newest chunks lies, once there are enough of them and the floors are known. */
-function floorOf({ floors, recent }) {
-  const { memoryless, no_carry: noCarry } = floors;
-  if (recent.length < RECENT || !memoryless) return null;
-  const mean = recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
-  if (noCarry && mean < noCarry) return "no_carry";
-  return mean < memoryless ? "memoryless" : "above";
+function floorOf({ floors, recent, reached }) {
+  if (recent.length < RECENT || !floors.memoryless) return null;
+  if (reached.no_carry?.under) return "no_carry";
+  return reached.memoryless?.under ? "memoryless" : "above";
 }

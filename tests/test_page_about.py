@@ -241,7 +241,8 @@ SPOKEN = """
     const words = {language: 'en',
       say: (key, values = {}) => [words.language, key, ...Object.values(values)].join(' ')};
     const summary = new Summary(element, words, clock);
-    let at = state.apply(state.initialState(), {...opened, floors: {memoryless: 0.53, no_carry: 0.06}});
+    const recipe = {...opened.recipe, carry_state: true};
+    let at = state.apply(state.initialState(), {...opened, recipe, floors: {memoryless: 0.53, no_carry: 0.06}});
     at = state.apply(at, {type: 'connection', status: 'live'});
     const hears = (message) => summary.draw(at = state.apply(at, message));
     let made = 0;
