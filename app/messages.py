@@ -392,13 +392,22 @@ class DivergedAt(BaseModel):
     tensor: str
 
 
+class CheckpointFollows(BaseModel):
+    """A binary checkpoint follows that nobody asked for: the run as it stands, to be gone on from."""
+
+    type: Literal["checkpoint"] = "checkpoint"
+    update: int
+
+
 class Trouble(Problem):
     """A message was refused. The connection stays open."""
 
     type: Literal["error"] = "error"
 
 
-FromServer = Annotated[Opened | Updates | Changed | Finished | DivergedAt | Trouble, Field(discriminator="type")]
+FromServer = Annotated[
+    Opened | Updates | Changed | Finished | DivergedAt | CheckpointFollows | Trouble, Field(discriminator="type")
+]
 
 to_viewer: TypeAdapter[FromServer] = TypeAdapter(FromServer)
 

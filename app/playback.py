@@ -7,6 +7,12 @@ from app.pacing import Pacing
 from app.trainer import Trainer
 from model.training import Diverged, Learner, Update
 
+KEEP_SECONDS = 5.0
+"""A viewer is given a checkpoint at least so often while its run goes on."""
+
+KEEP_UPDATES = 500
+"""And at least after so many updates: as many again are made in a moment where a run is taken up."""
+
 
 class Playback:
     """A learner, the leave that its viewer gives it to go on, and the updates that are ready to be sent.
@@ -23,6 +29,19 @@ class Playback:
         # it may have lost the connection between the last update and the word that this was the last
         self._finish_again = asked.resume and 0 < after == learner.recipe.stop_after
         self._ready: list[Update] = []
+        self._kept = learner.update
+        self._kept_at = monotonic()
+
+    def kept(self) -> None:
+        """The viewer was given a checkpoint of the run as it stands."""
+        self._kept, self._kept_at = self.learner.update, monotonic()
+
+    def until_checkpoint(self) -> float | None:
+        """Seconds until the viewer should be given another; None while nothing was made since, or catches up."""
+        since = self.learner.update - self._kept
+        if since == 0 or self._catching_up:
+            return None
+        return 0.0 if since >= KEEP_UPDATES else max(0.0, self._kept_at + KEEP_SECONDS - monotonic())
 
     def seen(self, update: int) -> None:
         """The viewer has drawn everything up to this update; more than was made counts as all that was."""
@@ -37,7 +56,7 @@ class Playback:
         if self._catching_up or self._finish_again:
             return 0.0
         now = monotonic()
-        waits = [self.pacing.until_update(self.learner.update, now)]
+        waits = [self.pacing.until_update(self.learner.update, now), self.until_checkpoint()]
         if self._ready:
             waits.append(self.pacing.until_message(now))
         return min((wait for wait in waits if wait is not None), default=None)

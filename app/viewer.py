@@ -13,6 +13,7 @@ from app.messages import (
     MAX_AFTER,
     AskCheckpoint,
     Changed,
+    CheckpointFollows,
     DivergedAt,
     Finished,
     FloorsShown,
@@ -159,7 +160,7 @@ class Viewer:
                 await self._change(playback, message)
             case AskCheckpoint():
                 await self._send(playback.take_all())
-                await self._hand_over(playback.learner)
+                await self._hand_over(playback)
 
     # ---------------------------------------------------------------- the run
 
@@ -214,7 +215,7 @@ class Viewer:
                 versions=learner.versions,
             )
         )
-        await self._hand_over(learner)
+        await self._hand_over(self._playback)
 
     async def _change(self, playback: Playback, message: SetLive) -> None:
         after, made = message.after_update, playback.learner.update
@@ -232,7 +233,7 @@ class Viewer:
         except ValueError as error:
             raise Refused("changes_full", "change", str(error)) from None
         await self._connection.tell(Changed.model_validate(change.model_dump()))
-        await self._hand_over(playback.learner)
+        await self._hand_over(playback)
 
     def _further_changes(self, playback: Playback) -> dict[str, object]:
         """Changes that wait right behind this one, as from a slider: they count as one."""
@@ -259,6 +260,11 @@ class Viewer:
             log.info("viewer %d diverged at %d: %s", self._number, stopped.update, stopped.tensor)
             await self._connection.tell(DivergedAt(update=stopped.update, tensor=stopped.tensor))
             await self._connection.send_bytes(stopped.last_good.to_bytes())
+            playback.kept()
+        if playback.until_checkpoint() == 0:
+            await self._send(playback.take_all())
+            await self._connection.tell(CheckpointFollows(update=playback.learner.update))
+            await self._hand_over(playback)
 
     # ---------------------------------------------------------------- what goes out
 
@@ -273,8 +279,9 @@ class Viewer:
             await self._send(self._playback.take_all())
         await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
 
-    async def _hand_over(self, learner: Learner) -> None:
-        await self._connection.send_bytes(await self._trainer.checkpoint(learner))
+    async def _hand_over(self, playback: Playback) -> None:
+        await self._connection.send_bytes(await self._trainer.checkpoint(playback.learner))
+        playback.kept()
 
 
 def _goes_along(message: FromViewer | bytes | Refused) -> bool:

@@ -15,7 +15,7 @@ const LONGEST_WAIT = 15_000; // ms
 const WAIT_WHEN_FULL = 5_000; // ms
 
 /** Messages that a checkpoint comes right behind; any other was asked for. */
-const WITH_CHECKPOINT = ["opened", "changed", "diverged"];
+const WITH_CHECKPOINT = ["opened", "changed", "diverged", "checkpoint"];
 
 const CLOSE_REFUSED = 1008;
 const CLOSE_TOO_BIG = 1009;

@@ -114,6 +114,8 @@ export function apply(state, message) {
             playing: false,
             notice: { kind: "diverged", update: message.update, tensor: message.tensor },
           };
+    case "checkpoint":
+      return state; // what comes behind it is the socket's to keep
     case "error":
       return {
         ...state,

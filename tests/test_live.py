@@ -244,6 +244,37 @@ def test_rapid_changes_are_merged(server: Server) -> None:
         assert len(checkpoint.run.changes) == 1, "at one update, one entry"
 
 
+def test_a_checkpoint_comes_unasked_at_least_every_500_updates(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace="max")
+        made = one.updates(1600)
+        at = [update for update, _ in one.unasked]
+    assert len(at) >= 2
+    assert all(0 < later - earlier < 500 + 256 for earlier, later in zip([0, *at], at, strict=False))
+    update, checkpoint = one.unasked[-1]
+    assert Checkpoint.from_bytes(checkpoint).run.update == update
+    with viewer(server.ws) as other:
+        other.resume(checkpoint, after=update, pace="max")
+        further = other.updates(50)
+    wanted = [each for each in timeless(made) if update < each["update"] <= update + 50]
+    assert timeless(further)[: len(wanted)] == wanted
+
+
+def test_a_checkpoint_comes_unasked_at_least_every_5_seconds(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=10)
+        last = one.updates(20)[-1]["update"]
+        one.send(type="pause")
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            while True:  # updates that were on their way; then the checkpoint, and nothing more
+                message = one.next(5.5)
+                one.seen(message["updates"][-1]["update"])
+                last = message["updates"][-1]["update"]
+        assert time.monotonic() - began < 12
+        assert [update for update, _ in one.unasked] == [last], "also of a run that rests since, and once"
+
+
 def test_a_change_log_is_replayed(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(pace=60)

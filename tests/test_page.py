@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
@@ -634,6 +635,22 @@ def test_every_field_of_the_recipe_has_words(server_url: str) -> None:
 
 
 # ---------------------------------------------------------------- the socket's fate
+
+
+def test_a_long_run_goes_on_after_a_lost_connection_without_a_gap(visit: Visits, server_url: str) -> None:
+    page = visit(server_url + "/#pace=max", charts=False)
+    page.draws(1500)
+    page.page.evaluate("wires.at(-1).close()")
+    page.until(lambda: len(page.opened()) == 2, "it is taken up")
+    taken_up = page.opened()[1]["update"]
+    assert taken_up > 500, "from a checkpoint on the way"
+    page.draws(taken_up + 1000)
+    made = [update["update"] for update in page.updates()]
+    assert made == list(range(1, len(made) + 1)), "none is missing, none came twice"
+    expect(page.at("notice")).to_be_hidden()
+    losses = [np.float32(update["loss"]) for update in page.updates()]
+    learner = Learner(Recipe())
+    assert losses == [np.float32(learner.advance().loss) for _ in losses]
 
 
 def test_after_a_restart_of_the_server_the_run_goes_on(browser: Browser, start_server: Callable[..., Any]) -> None:

@@ -20,17 +20,27 @@ class TestViewer:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
+        self.unasked: list[tuple[int, bytes]] = []
 
     def send(self, **message: Any) -> None:
         self.socket.send(json.dumps(message))
 
     def next(self, patience: float = PATIENCE) -> Any:
-        """The next message as a dict that fits the schema, or a checkpoint's bytes. Raises TimeoutError."""
+        """The next message as a dict that fits the schema, or a checkpoint's bytes. Raises TimeoutError.
+
+        A checkpoint that comes unasked is kept aside as `unasked`.
+        """
         heard = self.socket.recv(patience)
         if isinstance(heard, bytes):
             return heard
         to_viewer.validate_json(heard)
-        return json.loads(heard)
+        message = json.loads(heard)
+        if message["type"] == "checkpoint":
+            checkpoint = self.socket.recv(PATIENCE)
+            assert isinstance(checkpoint, bytes)
+            self.unasked.append((message["update"], checkpoint))
+            return self.next(patience)
+        return message
 
     def open(self, **fields: Any) -> dict[str, Any]:
         """Open a new run; the `opened` message. Its checkpoint has been read too, and kept."""

@@ -28,6 +28,9 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+ANNOUNCED = ("opened", "changed", "diverged", "checkpoint")
+"""Messages that a checkpoint comes right behind; any other was asked for."""
+
 WIRES = """
 const Plain = WebSocket;
 window.wires = [];
@@ -57,7 +60,7 @@ class Visit:
         self.troubles: list[str] = []
         self.sent: list[dict[str, Any]] = []
         self.received: list[dict[str, Any]] = []
-        self.checkpoints = 0
+        self.asked_for = 0  # checkpoints that came on request
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("requestfailed", self._failed)
@@ -79,13 +82,17 @@ class Visit:
 
     def _listen(self, wire: WebSocket) -> None:
         wire.on("framesent", lambda frame: isinstance(frame, str) and self.sent.append(json.loads(frame)))
-        wire.on("framereceived", self._receive)
+        before = [""]  # the type of the wire's last message
+        wire.on("framereceived", lambda frame: self._receive(frame, before))
 
-    def _receive(self, frame: str | bytes) -> None:
+    def _receive(self, frame: str | bytes, before: list[str]) -> None:
         if isinstance(frame, str):
             self.received.append(json.loads(frame))
+            before[0] = self.received[-1]["type"]
+        elif before[0] in ANNOUNCED:
+            before[0] = ""
         else:
-            self.checkpoints += 1
+            self.asked_for += 1
 
     def says(self, message: dict[str, Any]) -> None:
         """Over the page's own sockets, beside what the page says."""
@@ -141,9 +148,9 @@ class Visit:
         """Press pause; the update that the page then rests at. A checkpoint comes behind whatever was under way."""
         self.at("play").click()
         expect(self.at("status")).to_have_text("paused")
-        before = self.checkpoints
+        before = self.asked_for
         self.says({"type": "checkpoint"})
-        self.until(lambda: self.checkpoints > before, "the server has heard of the pause")
+        self.until(lambda: self.asked_for > before, "the server has heard of the pause")
         self.draws(self._newest())
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return self.update
