@@ -136,7 +136,7 @@ class Learner:
         if after < self.update:
             raise ValueError(f"a change comes after update {self.update} or a later one, not {after}")
         change = Change.model_validate({**fields, "after_update": after})
-        self.now.after(change)
+        changed = self.now.after(change)
         at = next((i for i, old in enumerate(self._changes) if old.after_update >= after), len(self._changes))
         if at < len(self._changes) and self._changes[at].after_update == after:
             merged = {**self._changes[at].fields(), **change.fields()}
@@ -146,7 +146,7 @@ class Learner:
         else:
             self._changes.insert(at, change)
         if after == self.update:
-            self._apply(change)
+            self.now = changed
         return change
 
     def _apply(self, change: Change) -> None:

@@ -1,5 +1,6 @@
 import { STILL, TWIN_DASH, axis, layout, powers } from "./charts.js";
 import { setText } from "./element.js";
+import { grouped } from "./words.js";
 
 /** The loss of every chunk and the mean of the last 50, on a log scale; the whole run in a bounded number of points. */
 
@@ -62,8 +63,8 @@ export class Loss {
   /** When the run has got under a floor, and whether it is there still, in words. */
   #tell(state) {
     const { key, update } = standing(state);
-    const at = update?.toLocaleString(this.#words.language === "zh" ? "zh-CN" : "en");
-    setText(this.#floors, this.#words.say(`floor.${key}`, { update: at }));
+    const since = update === undefined ? {} : { update: grouped(update, this.#words.language) };
+    setText(this.#floors, this.#words.say(`floor.${key}`, since));
   }
 
   #layout(points, palette, floors) {

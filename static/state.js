@@ -258,7 +258,8 @@ function hasCome({ changes, made: before }, made) {
 
 /** @returns {Chunk} */
 function toChunk(update, { recipe, changes }) {
-  const { carry_state: carries } = changes.length ? recipeAfter(recipe, changes, update.update - 1) : recipe;
+  const last = changes.findLast((change) => change.after_update < update.update && "carry_state" in change);
+  const { carry_state: carries } = last ?? recipe;
   return {
     update: update.update,
     length: update.length,

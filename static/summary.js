@@ -1,6 +1,6 @@
 import { RECENT } from "./losses.js";
 import { stopped } from "./state.js";
-import { short } from "./words.js";
+import { grouped, short } from "./words.js";
 
 /**
  * How the run stands, in a sentence for those who hear the page: while it plays one every five seconds, and each stop
@@ -57,7 +57,7 @@ export class Summary {
   }
 
   #sentence(state, kind) {
-    const update = state.update.toLocaleString(this.#words.language === "zh" ? "zh-CN" : "en");
+    const update = grouped(state.update, this.#words.language);
     const floor = floorOf(state);
     const where = floor ? this.#words.say(`summary.floor.${floor}`) : "";
     return this.#words.say(`summary.${kind}`, { update, loss: short(state.loss), where });

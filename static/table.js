@@ -1,5 +1,6 @@
 import { made } from "./element.js";
 import { openSheet } from "./sheet.js";
+import { grouped } from "./words.js";
 
 /** What the wave and the loss chart draw, as tables of numbers; built when asked for, as the run stands then. */
 
@@ -58,7 +59,7 @@ function newestChunk({ chunks }, words) {
       return [...(streams > 1 ? [String(id)] : []), `${phase.toFixed(3)}π`, ...numbers];
     }),
   );
-  const caption = words.say("table.wave.caption", { update: grouped(chunk.update, words), length: chunk.length });
+  const caption = words.say("table.wave.caption", { update: grouped(chunk.update, words.language), length: chunk.length });
   return table(words, caption, streams > 1 ? ["stream", ...columns] : columns, rows);
 }
 
@@ -66,7 +67,7 @@ function newestChunk({ chunks }, words) {
 function newestLosses({ chunks }, words) {
   const newest = chunks.slice(-MOST_CHUNKS).reverse();
   const rows = newest.map(({ update, length, streamIds, loss, meanLoss }) => [
-    grouped(update, words),
+    grouped(update, words.language),
     String(length),
     String(streamIds.length),
     loss.toPrecision(4),
@@ -92,5 +93,3 @@ function scoped(scope, text) {
 }
 
 const decimal = (value) => value.toFixed(4).replace(/^-(0\.0+)$/, "$1");
-
-const grouped = (count, words) => count.toLocaleString(words.language === "zh" ? "zh-CN" : "en");

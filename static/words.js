@@ -105,6 +105,11 @@ export function counter(count) {
     .replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** A count as the language groups it: 1,240. @param {number} count @param {string} language one of LANGUAGES */
+export function grouped(count, language) {
+  return count.toLocaleString(language === "zh" ? "zh-CN" : "en");
+}
+
 /** A loss in at most seven characters. @param {number|null} value */
 export function short(value) {
   if (value === null) return "–";

@@ -262,19 +262,22 @@ SPOKEN = """
 """A summary whose clock stands until it is moved on, by ten updates a second or by rest."""
 
 
+def spoken(browser: Browser, server_url: str, script: str) -> list[tuple[int, str]]:
+    """What it says while `script` runs: milliseconds and text."""
+    said: list[tuple[int, str]] = folded(browser, server_url, SPOKEN + script + "return said;")
+    return said
+
+
 def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, server_url: str) -> None:
-    said = folded(
+    said = spoken(
         browser,
         server_url,
-        SPOKEN
-        + """
+        """
         runs(130);
         hears({type: 'pause'});
         rests(30000);
         at = state.apply(at, {type: 'play'});
-        hears({type: 'finished', update: 60});
-        return said;
-        """,
+        hears({type: 'finished', update: 60});""",
     )
     times = [time for time, _ in said]
     assert times == [5000, 10000, 15000, 30000]
@@ -286,11 +289,10 @@ def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, s
 
 
 def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Browser, server_url: str) -> None:
-    said = folded(
+    said = spoken(
         browser,
         server_url,
-        SPOKEN
-        + """
+        """
         runs(60);
         hears({type: 'pause'});
         rests(12000);
@@ -300,9 +302,7 @@ def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Brow
         rests(30000);
         hears({type: 'play'});
         hears({type: 'pause'});
-        rests(60000);
-        return said;
-        """,
+        rests(60000);""",
     )
     assert [(time, *text.split()[1:3]) for time, text in said] == [
         (5000, "summary.playing", "50"),
@@ -314,11 +314,10 @@ def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Brow
 
 
 def test_in_another_language_the_summary_is_said_again(browser: Browser, server_url: str) -> None:
-    said = folded(
+    said = spoken(
         browser,
         server_url,
-        SPOKEN
-        + """
+        """
         runs(60);
         words.language = 'zh';
         runs(60);
@@ -329,9 +328,7 @@ def test_in_another_language_the_summary_is_said_again(browser: Browser, server_
         words.language = 'zh';
         rests(41000);
         words.language = 'en';
-        rests(60000);
-        return said;
-        """,
+        rests(60000);""",
     )
     assert [(time, *text.split()[:2]) for time, text in said] == [
         (5000, "en", "summary.playing"),
