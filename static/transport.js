@@ -1,13 +1,12 @@
 import { ahead } from "./changes.js";
 import { setText } from "./element.js";
+import { PACE } from "./link.js";
 import { stopped } from "./state.js";
 import { throttled } from "./throttle.js";
 import { counter, short } from "./words.js";
 
 /** Play, step, reset, new seed and pace: buttons, slider and keys for the same five things. */
 
-const SLOWEST = 0.2; // updates per second
-const FASTEST = 60;
 const NOTCHES = 99; // one more is "max"
 const KEY_NOTCHES = 5;
 const PACE_EVERY = 100; // ms while the slider is dragged
@@ -18,13 +17,15 @@ const HELD = ["ArrowRight", "[", "]"];
 /** @param {number} notch 0–100 @returns {number|"max"} updates per second */
 export function paceOf(notch) {
   if (notch > NOTCHES) return "max";
-  return Number((SLOWEST * (FASTEST / SLOWEST) ** (notch / NOTCHES)).toPrecision(2));
+  const { slowest, fastest } = PACE;
+  return Number((slowest * (fastest / slowest) ** (notch / NOTCHES)).toPrecision(2));
 }
 
 /** @param {number|"max"} pace @returns {number} the nearest notch */
 export function notchOf(pace) {
   if (pace === "max") return NOTCHES + 1;
-  return Math.round((NOTCHES * Math.log(pace / SLOWEST)) / Math.log(FASTEST / SLOWEST));
+  const { slowest, fastest } = PACE;
+  return Math.round((NOTCHES * Math.log(pace / slowest)) / Math.log(fastest / slowest));
 }
 
 export class Transport {
