@@ -3,6 +3,7 @@ import { Controls } from "./controls.js";
 import { Download } from "./download.js";
 import { Drawing } from "./drawing.js";
 import { Hiding } from "./hiding.js";
+import { Ledger } from "./ledger.js";
 import { Live } from "./live.js";
 import { themed } from "./palette.js";
 import { Predict } from "./predict.js";
@@ -24,6 +25,7 @@ const address = (path) => new URL(path, document.baseURI);
 const socketAddress = (path) => address(path).href.replace(/^http/, "ws");
 
 const store = new Store();
+const ledger = new Ledger(store);
 const hiding = new Hiding(() => requestAnimationFrame(() => drawing.laidOut()));
 const bar = new AddressBar(store, hiding);
 const live = new Live(socketAddress("ws/train"), store, ...bar.run);

@@ -6,6 +6,7 @@ import { apply, initialState } from "./state.js";
  */
 export class Store {
   #views = [];
+  #listeners = [];
   #drawn = null;
   #asked = false;
 
@@ -18,8 +19,18 @@ export class Store {
 
   /** @param {Record<string, any>} message */
   dispatch(message) {
-    this.state = apply(this.state, message);
+    const before = this.state;
+    this.state = apply(before, message);
+    for (const listener of this.#listeners) listener(message, before, this.state);
     this.redraw();
+  }
+
+  /**
+   * For those who must hear every message, not what is left of many at the next frame.
+   * @param {(message: Record<string, any>, before: import("./state.js").State, after: import("./state.js").State) => void} listener
+   */
+  hears(listener) {
+    this.#listeners.push(listener);
   }
 
   /** @param {(state: import("./state.js").State, drawn: import("./state.js").State|null) => void} view */
