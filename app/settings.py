@@ -55,7 +55,9 @@ class Settings(BaseSettings):
     )
 
     models_dir: Path = Field(Path("models"), description="folder that keeps the uploaded checkpoints")
-    max_models: int = Field(100, ge=0, le=10_000, description="uploaded checkpoints kept; one more is refused")
+    max_models: int = Field(
+        100, ge=0, le=10_000, description="uploaded checkpoints kept; for one more the least recently used goes"
+    )
     max_models_bytes: int = Field(
         256 * MIB,
         ge=0,

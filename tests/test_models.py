@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
@@ -46,7 +47,13 @@ def make_store(folder, max_models=10, max_bytes=10**7, **bundled):
 
 
 def files(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
+def refusal(call, *given):
+    with pytest.raises(Refused) as refused:
+        call(*given)
+    return refused.value
 
 
 def test_a_model_is_named_after_its_bytes_and_comes_back_as_it_came(tmp_path):
@@ -62,9 +69,9 @@ def test_a_model_is_named_after_its_bytes_and_comes_back_as_it_came(tmp_path):
 def test_its_file_is_whole_readable_and_the_only_one(tmp_path):
     store = make_store(tmp_path / "not yet there")
     model = store.add(make_checkpoint())
-    (path,) = (tmp_path / "not yet there").iterdir()
-    assert path.name == f"{model.id}.safetensors"
-    assert path.stat().st_mode & 0o777 == 0o644
+    (name,) = files(tmp_path / "not yet there")
+    assert name == f"{model.id}.safetensors"
+    assert (tmp_path / "not yet there" / name).stat().st_mode & 0o777 == 0o644
 
 
 def test_the_same_bytes_again_are_the_same_model(tmp_path):
@@ -96,22 +103,113 @@ def test_a_bundled_model_has_a_name_and_its_hash_and_takes_no_room(tmp_path):
     assert [listed.id for listed in store.summaries()] == ["sine"]
 
 
-def test_a_full_store_says_so(tmp_path):
+def test_a_full_store_evicts_the_least_recently_used_and_forgets_it(tmp_path):
+    store = make_store(tmp_path, max_models=2, sine=make_checkpoint(9))
+    one, two, three = (make_checkpoint(seed) for seed in (1, 2, 3))
+    ids = [store.add(data).id for data in (one, two)]
+    store.get(ids[0])
+    newest = store.add(three).id
+    assert [listed.id for listed in store.summaries()] == ["sine", newest, ids[0]]
+    assert store.ready(ids[1]) is None
+    for call in (store.get, store.read):
+        assert refusal(call, ids[1]).code == "unknown_model"
+    assert store.add(two).id == ids[1], "it may come back"
+    assert refusal(store.get, ids[0]).code == "unknown_model"
+    assert store.get("sine").id == "sine"
+
+
+@pytest.mark.parametrize("use", ["get", "ready", "read", "add"])
+def test_every_use_counts(tmp_path, use):
+    store = make_store(tmp_path, max_models=2)
+    data = make_checkpoint(1)
+    id = store.add(data).id
+    other = store.add(make_checkpoint(2)).id
+    getattr(store, use)(data if use == "add" else id)
+    store.add(make_checkpoint(3))
+    assert refusal(store.get, other).code == "unknown_model"
+    assert store.get(id).id == id
+
+
+def test_a_list_is_no_use(tmp_path):
+    store = make_store(tmp_path, max_models=2)
+    ids = [store.add(make_checkpoint(seed)).id for seed in (1, 2)]
+    for _ in range(2):
+        assert [listed.id for listed in make_store(tmp_path).summaries()] == ids[::-1]
+        assert [listed.id for listed in store.summaries()] == ids[::-1]
+
+
+def test_what_is_listed_is_not_remembered_for_longer_than_it_is_kept(tmp_path):
+    store = make_store(tmp_path, max_models=2)
+    for seed in range(5):
+        store.add(make_checkpoint(seed))
+        store.summaries()
+    assert len(store._summaries) == 2
+
+
+def test_use_is_written_down_at_most_so_often(tmp_path, monkeypatch):
+    store = make_store(tmp_path)
+    id = store.add(make_checkpoint()).id
+    written = []
+    plain = os.utime
+    monkeypatch.setattr(os, "utime", lambda *given, **named: (written.append(given), plain(*given, **named)))
+    assert all(store.get(id) is store.ready(id) for _ in range(100))
+    assert written == []
+    monkeypatch.setattr(module, "RECORD_SECONDS", 0)
+    assert store.ready(id) is None, "whoever asks on the event loop goes to a thread for that"
+    assert store.get(id).id == id
+    assert len(written) == 1
+
+
+def test_a_model_that_another_server_evicted_is_unknown_within_a_minute(tmp_path, monkeypatch):
     store = make_store(tmp_path, max_models=1)
-    store.add(make_checkpoint(1))
-    with pytest.raises(Refused, match="1 models are kept") as refused:
-        store.add(make_checkpoint(2))
-    assert refused.value.code == "store_full"
-    size = len(make_checkpoint())
-    with pytest.raises(Refused, match=f"no room for {size} more"):
-        make_store(tmp_path, max_bytes=size).add(make_checkpoint(2))
+    id = store.add(make_checkpoint(1)).id
+    make_store(tmp_path, max_models=1).add(make_checkpoint(2))
+    assert refusal(store.read, id).code == "unknown_model"
+    assert store.get(id).id == id, "it predicts on from memory, and no file is touched"
+    monkeypatch.setattr(module, "RECORD_SECONDS", 0)
+    for _ in range(2):
+        assert refusal(store.get, id).code == "unknown_model"
+    assert id not in [listed.id for listed in store.summaries()]
+
+
+def test_an_upload_that_another_server_evicted_is_stored_anew(tmp_path):
+    store = make_store(tmp_path, max_models=1)
+    id = store.add(make_checkpoint(1)).id
+    make_store(tmp_path, max_models=1).add(make_checkpoint(2))
+    assert store.add(make_checkpoint(1)).id == id
+    assert files(tmp_path) == [f"{id}.safetensors"]
+
+
+def test_a_model_larger_than_the_whole_store_is_refused_and_evicts_nothing(tmp_path):
+    small, large = make_checkpoint(1), make_checkpoint(2, hidden_size=64)
+    store = make_store(tmp_path, max_bytes=len(small))
+    id = store.add(small).id
+    refused = refusal(store.add, large)
+    assert refused.code == "store_full"
+    assert f"no room for {len(large)}" in refused.detail
+    assert store.get(id).id == id
+    assert refusal(make_store(tmp_path, max_models=0).add, small).code == "store_full"
+
+
+def test_a_file_that_goes_while_it_is_listed_is_left_out(tmp_path, monkeypatch, caplog):
+    store = make_store(tmp_path)
+    ids = [store.add(make_checkpoint(seed)).id for seed in (1, 2)]
+    plain = module.ModelFolder.read
+
+    def read(folder, id):
+        (tmp_path / f"{ids[0]}.safetensors").unlink(missing_ok=True)
+        return plain(folder, id)
+
+    monkeypatch.setattr(module.ModelFolder, "read", read)
+    assert [listed.id for listed in make_store(tmp_path).summaries()] == [ids[1]]
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("id", [*HOSTILE, "0123456789abcdef", "sine"])
 def test_a_name_that_is_no_model_touches_no_file(tmp_path, monkeypatch, id):
     store = make_store(tmp_path)
     opened = []
-    monkeypatch.setattr(module.Path, "read_bytes", lambda path: opened.append(path) or missing(path))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path) or missing(path))
     with pytest.raises(Refused) as refused:
         store.get(id)
     assert refused.value.code == "unknown_model"
@@ -142,29 +240,19 @@ def test_files_of_others_are_left_alone(tmp_path):
     assert "notes.txt" in files(tmp_path)
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace", "fdopen"])
-def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch, call):
-    def broken(*_):
+def test_a_full_disk_and_a_read_only_folder_are_refused_as_full(tmp_path, monkeypatch):
+    def broken(*_, **__):
         raise OSError(28, "No space left on device")
 
     store = make_store(tmp_path)
-    monkeypatch.setattr(os, call, broken)
-    with pytest.raises(Refused, match="could not be written") as refused:
-        store.add(make_checkpoint())
-    assert refused.value.code == "store_full"
-    assert files(tmp_path) == []
+    monkeypatch.setattr(os, "fsync", broken)
+    refused = refusal(store.add, make_checkpoint())
+    assert refused.code == "store_full"
+    assert "could not be written" in refused.detail
     monkeypatch.undo()
     assert store.summaries() == []
-    assert store.add(make_checkpoint()).id
-
-
-def test_only_old_leftovers_of_cut_off_writes_are_removed(tmp_path):
-    for name, age in [(".upload-old", 7200), (".upload-new", 0)]:
-        (tmp_path / name).write_bytes(b"half")
-        now = (tmp_path / name).stat().st_mtime
-        os.utime(tmp_path / name, (now - age, now - age))
-    make_store(tmp_path)
-    assert files(tmp_path) == [".upload-new"]
+    (tmp_path / "file").write_text("no folder")
+    assert refusal(make_store(tmp_path / "file").add, make_checkpoint()).code == "store_full"
 
 
 def test_more_models_than_fit_in_memory_are_all_there(tmp_path):
@@ -234,7 +322,40 @@ def test_an_upload_too_large_is_refused(client):
     assert answer.json()["code"] == "body_too_large"
 
 
-def test_a_full_store_refuses_uploads_and_goes_on_answering(client):
-    codes = [client.post("/models", content=make_checkpoint(seed)).status_code for seed in range(5)]
-    assert codes[-1] == 507
+def test_a_full_store_takes_uploads_on_and_the_oldest_is_gone(client):
+    kept = [client.post("/models", content=make_checkpoint(seed)) for seed in range(5)]
+    assert {answer.status_code for answer in kept} == {201}
+    ids = [answer.json()["id"] for answer in kept]
+    assert [listed["id"] for listed in client.get("/models").json()["models"]] == ["sine", ids[4], ids[3]]
+    assert client.post("/predict", json={"sequence": [0.5], "model": ids[4]}).status_code == 200
+    gone = client.post("/predict", json={"sequence": [0.5], "model": ids[0]})
+    assert gone.status_code == 404
+    assert gone.json()["code"] == "unknown_model"
     assert client.post("/predict", json={"sequence": [0.5]}).status_code == 200
+
+
+def test_two_servers_share_a_folder_and_its_bounds(tmp_path):
+    shared = tmp_path / "shared"
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    settings = {"models_dir": shared, "max_models": 3}
+    with running(tmp_path / "one", **settings) as one, running(tmp_path / "two", **settings) as two:
+        answers = []
+
+        def upload(url, seeds):
+            with httpx.Client(base_url=url, timeout=30) as client:
+                answers.extend(client.post("/models", content=make_checkpoint(seed)) for seed in seeds)
+
+        threads = [threading.Thread(target=upload, args=(server.url, range(8))) for server in (one, two, one, two)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [201] * 32
+        listed = [httpx.get(server.url + "/models").json()["models"] for server in (one, two)]
+        assert [len(models) for models in listed] == [4, 4]
+        assert listed[0] == listed[1]
+        for server in (one, two):
+            asked = {"sequence": [0.5], "model": listed[0][1]["id"]}
+            assert httpx.post(server.url + "/predict", json=asked).status_code == 200
+            assert "Traceback" not in server.log.read_text()
