@@ -10,7 +10,6 @@ import numpy as np
 import orjson
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -18,7 +17,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from model.program import View
+from model.checkpoint import Earlier
+from model.play import Pace, PlayState, View
 from model.recipe import MOST_CHANGES, Change, Frozen, LiveFields, Recipe
 from model.training import Update
 
@@ -193,21 +193,6 @@ PREDICT_EXAMPLES: dict[str, dict[str, Any]] = {
 PROTOCOL = 1
 MAX_TEXT_BYTES = 2**17  # of one text message: room for a full change log
 MAX_AFTER = 1000  # updates beyond its checkpoint at which a run may be taken up again
-SLOWEST, FASTEST = 0.2, 60.0  # updates per second, beside "max"
-
-
-def _check_pace(value: object) -> object:
-    if value == "max":
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and SLOWEST <= value <= FASTEST:
-        return float(value)
-    raise PydanticCustomError(
-        "pace", "Input should be a number from {least} to {most} updates per second, or \"max\"",
-        {"least": SLOWEST, "most": FASTEST},
-    )  # fmt: skip
-
-
-Pace = Annotated[Annotated[float, Field(ge=SLOWEST, le=FASTEST)] | Literal["max"], BeforeValidator(_check_pace)]
 
 
 class Open(Frozen):
@@ -220,10 +205,13 @@ class Open(Frozen):
     )
     resume: bool = Field(False, description="go on from a checkpoint")
     after: int | None = Field(None, ge=0, le=2**53, description="updates up to this one are not sent again")
-    pace: Pace = Field(20.0, description="updates per second")
-    play: bool = Field(True, description="start playing")
+    pace: Pace = Field(20.0, description="updates per second; left out with `resume`: the checkpoint's")
+    play: bool = Field(True, description="start playing; left out with `resume`: as the checkpoint did")
     views: frozenset[View] = Field(
-        frozenset(), max_length=4, fail_fast=True, description="what updates show beyond the minimum"
+        frozenset(),
+        max_length=4,
+        fail_fast=True,
+        description="what updates show beyond the minimum; left out with `resume`: the checkpoint's",
     )
 
     @model_validator(mode="after")
@@ -234,6 +222,13 @@ class Open(Frozen):
         if self.after is not None and not self.resume:
             raise PydanticCustomError("conflict", "{name} goes with resume", {"name": "after"})
         return self
+
+    def played(self, before: PlayState | None) -> PlayState:
+        """What it asks for; what it leaves out is as `before`."""
+        asked = PlayState(pace=self.pace, playing=self.play, views=tuple(sorted(self.views)))
+        names = {"pace": "pace", "play": "playing", "views": "views"}
+        left_out = {names[name] for name in names.keys() - self.model_fields_set}
+        return asked.model_copy(update=before.model_dump(include=left_out)) if before else asked
 
 
 class Seen(Frozen):
@@ -333,7 +328,12 @@ class Opened(BaseModel):
     window: int = Field(description="updates that the server may be ahead of `seen`")
     network: NetworkSummary
     floors: FloorsShown
-    versions: dict[str, str]
+    versions: dict[str, str] = Field(description="what the numbers depend on beside recipe and changes")
+    earlier: tuple[Earlier, ...] = Field(
+        description="the versions that the run was made with before these; where there are any, its numbers are not "
+        "promised to be those that one machine would have made"
+    )
+    played: PlayState = Field(description="pace, whether it plays, and views, as asked or as the checkpoint had them")
 
 
 class UpdateShown(BaseModel):

@@ -55,19 +55,34 @@ def settings(**given: Any) -> Settings:
 def find_model(name: str, using: Settings) -> Model:
     """A checkpoint file's, or the one that the server knows under this name. Raises Mistake or Refused."""
     if Path(name).is_file():
-        return Model.of_bytes(read_checkpoint(Path(name)).to_bytes())
+        data = read_bytes(Path(name))
+        with _of(Path(name)):
+            return Model.of_bytes(data)
     return ModelStore(using.models_dir, using.max_models, using.max_models_bytes, bundled()).get(name)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
     """Raises Mistake."""
+    data = read_bytes(path)
+    with _of(path):
+        return Checkpoint.from_bytes(data)
+
+
+@contextmanager
+def _of(path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            return Checkpoint.from_bytes(file.read(MAX_BYTES + 1))
-    except OSError as error:
-        raise Mistake(f"{path}: {error.strerror}") from None
+        yield
     except CheckpointError as error:
         raise Mistake(f"{path}: {error}") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file that should be a checkpoint, no further than one may reach. Raises Mistake."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Mistake(f"{path}: {error.strerror}") from None
 
 
 def check_folder(path: Path | None) -> None:

@@ -2,6 +2,8 @@
 
 import math
 
+from model.play import Pace
+
 MAX_WINDOW = 256
 """Updates that a viewer at pace max may be ahead of `seen`: about a quarter of a second of one fast learner."""
 
@@ -21,16 +23,17 @@ class Pacing:
     Times are in seconds of any clock that only grows.
     """
 
-    def __init__(self, pace: float | str, playing: bool, seen: int, now: float) -> None:
+    def __init__(self, pace: Pace, playing: bool, seen: int, now: float) -> None:
         self.playing = playing
         self.seen = seen
         self._steps = 0
         self._sent = now - MESSAGE_SECONDS
         self.set_pace(pace, now)
 
-    def set_pace(self, pace: float | str, now: float) -> None:
+    def set_pace(self, pace: Pace, now: float) -> None:
         """Updates per second, or "max"."""
-        self._interval = 1 / float(pace) if pace != "max" else 0.0
+        self.pace = pace
+        self._interval = 1 / pace if pace != "max" else 0.0
         self._due = now
 
     @property

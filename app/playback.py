@@ -2,9 +2,10 @@
 
 from time import monotonic
 
-from app.messages import Finished, Open
+from app.messages import Finished
 from app.pacing import Pacing
 from app.trainer import Trainer
+from model.play import PlayState, View
 from model.training import Diverged, Learner, Update
 
 KEEP_SECONDS = 5.0
@@ -21,16 +22,21 @@ class Playback:
     speed, since the numbers of all later ones rest on them, but not sent again.
     """
 
-    def __init__(self, learner: Learner, asked: Open, after: int) -> None:
+    def __init__(self, learner: Learner, played: PlayState, after: int, resumed: bool) -> None:
         self.learner = learner
-        self.pacing = Pacing(asked.pace, asked.play, after, monotonic())
-        self.views = asked.views
+        self.pacing = Pacing(played.pace, played.playing, after, monotonic())
+        self.views: frozenset[View] = frozenset(played.views)
         self._after = after
         # it may have lost the connection between the last update and the word that this was the last
-        self._finish_again = asked.resume and 0 < after == learner.recipe.stop_after
+        self._finish_again = resumed and 0 < after == learner.recipe.stop_after
         self._ready: list[Update] = []
         self._kept = learner.update
         self._kept_at = monotonic()
+
+    @property
+    def played(self) -> PlayState:
+        """How it is played at this moment."""
+        return PlayState(pace=self.pacing.pace, playing=self.pacing.playing, views=tuple(sorted(self.views)))
 
     def kept(self) -> None:
         """The viewer was given a checkpoint of the run as it stands."""

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from model.checkpoint import Tensors
-from model.program import Outcome, StateArray, View
+from model.play import View
+from model.program import Outcome, StateArray
 from model.tensorflow_program import NotInstalled, TensorFlowProgram, Weights, is_installed
 
 START_SECONDS = 60.0

@@ -12,7 +12,7 @@ from typing import TypeVar, TypeVarTuple
 from app.metrics import Metrics
 from app.tensorflow_process import TensorFlowProcess
 from model.checkpoint import Checkpoint
-from model.program import View
+from model.play import PlayState, View
 from model.recipe import Change, Framework, Recipe
 from model.training import Diverged, Learner, Update
 
@@ -54,18 +54,22 @@ class Trainer:
         make = self._tensorflow.program
         return await self._call(recipe, lambda: Learner(recipe, weights, changes, tensorflow=make))
 
-    async def resume(self, data: bytes) -> Learner:
-        """A run that goes on from a checkpoint's bytes. Raises CheckpointError, or what Learner.resume raises."""
+    async def resume(self, data: bytes) -> tuple[Learner, PlayState | None]:
+        """A run that goes on from a checkpoint's bytes, and how it was played.
+
+        Raises CheckpointError, or what Learner.resume raises.
+        """
         checkpoint = await self._call(Recipe(), Checkpoint.from_bytes, data)
         make = self._tensorflow.program
-        return await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, make))
+        learner = await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, make))
+        return learner, checkpoint.run.played
 
     async def change(self, learner: Learner, fields: dict[str, object], after: int | None) -> Change:
         """Set live fields. Raises what Learner.change raises."""
         return await self._call(learner.recipe, learner.change, fields, after)
 
-    async def checkpoint(self, learner: Learner) -> bytes:
-        return await self._call(learner.recipe, lambda: learner.checkpoint().to_bytes())
+    async def checkpoint(self, learner: Learner, played: PlayState) -> bytes:
+        return await self._call(learner.recipe, lambda: learner.checkpoint(played).to_bytes())
 
     async def advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int = 0) -> Turn:
         """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`."""

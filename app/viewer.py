@@ -38,6 +38,7 @@ from app.refusals import Refused
 from app.tensorflow_process import ProcessLost
 from app.trainer import Trainer
 from model.floors import floors
+from model.play import PlayState
 from model.tensorflow_program import NotInstalled
 from model.training import Learner, Update
 
@@ -177,14 +178,14 @@ class Viewer:
             raise Refused("conflict", "changes", f"changes: {error}") from None
         except NotInstalled as error:
             raise Refused("not_installed", "recipe.framework", f"recipe.framework: {error}") from None
-        await self._start(learner, asked, after=0)
+        await self._start(learner, asked.played(None), after=0, resumed=False)
 
     async def _resume(self, data: bytes) -> None:
         asked, self._announced = self._announced, None
         if asked is None:
             raise Refused("checkpoint_unexpected", "", "a binary frame follows only an `open` with `resume`")
         try:
-            learner = await self._trainer.resume(data)
+            learner, played = await self._trainer.resume(data)
         except ValueError as error:
             raise Refused("bad_checkpoint", "checkpoint", f"checkpoint: {error}") from None
         except NotInstalled as error:
@@ -193,10 +194,10 @@ class Viewer:
         if not learner.update <= after <= learner.update + MAX_AFTER:
             bounds = f"from {learner.update}, the checkpoint's update, to {learner.update + MAX_AFTER}"
             raise Refused("out_of_range", "after", f"after: Input should be {bounds}, not {after}")
-        await self._start(learner, asked, after)
+        await self._start(learner, asked.played(played), after, resumed=True)
 
-    async def _start(self, learner: Learner, asked: Open, after: int) -> None:
-        self._playback = Playback(learner, asked, after)
+    async def _start(self, learner: Learner, played: PlayState, after: int, resumed: bool) -> None:
+        self._playback = Playback(learner, played, after, resumed)
         recipe, program = learner.recipe, learner.program
         log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, learner.update)
         await self._connection.tell(
@@ -213,6 +214,8 @@ class Viewer:
                 ),
                 floors=FloorsShown(**asdict(floors(recipe))),
                 versions=learner.versions,
+                earlier=learner.earlier,
+                played=self._playback.played,
             )
         )
         await self._hand_over(self._playback)
@@ -259,8 +262,7 @@ class Viewer:
         elif stopped is not None:
             log.info("viewer %d diverged at %d: %s", self._number, stopped.update, stopped.tensor)
             await self._connection.tell(DivergedAt(update=stopped.update, tensor=stopped.tensor))
-            await self._connection.send_bytes(stopped.last_good.to_bytes())
-            playback.kept()
+            await self._hand_over(playback)  # it stands at the update before
         if playback.until_checkpoint() == 0:
             await self._send(playback.take_all())
             await self._connection.tell(CheckpointFollows(update=playback.learner.update))
@@ -280,7 +282,7 @@ class Viewer:
         await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
 
     async def _hand_over(self, playback: Playback) -> None:
-        await self._connection.send_bytes(await self._trainer.checkpoint(playback.learner))
+        await self._connection.send_bytes(await self._trainer.checkpoint(playback.learner, playback.played))
         playback.kept()
 
 

@@ -14,15 +14,26 @@ import numpy as np
 import safetensors.numpy
 import torch
 from jaxtyping import Shaped
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from safetensors import SafetensorError
 
 from model.network import Network, state_parts, tensor_shapes
+from model.play import PlayState
 from model.recipe import MOST_CHANGES, Change, Frozen, Recipe
 from model.signal import GENERATORS, SignalState
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of the blob."""
+
+READABLE = (1, FORMAT)
+"""Versions that are read. The first kept neither losses nor play state nor earlier versions."""
+
+PROVEN = 2000
+"""A run keeps the losses of so many updates, its first: a receipt is made of them."""
+
+MOST_EARLIER = 8
+"""Moves from one set of versions to another that a run remembers."""
 
 MAX_BYTES = 2**20
 """Room for the largest recipe: a 128-unit LSTM with Adam, 8 streams and a full change log."""
@@ -50,12 +61,39 @@ class CheckpointError(ValueError):
     """The bytes are not a checkpoint that can be used; says what is wrong with them."""
 
 
+Versions = Annotated[dict[str, str], Field(max_length=32)]
+
+
+class Earlier(Frozen):
+    """The versions that a run was made with up to an update, where another set took over."""
+
+    until_update: int = Field(ge=0, le=2**53)
+    versions: Versions
+
+
+def _readable(version: int) -> int:
+    if version not in READABLE:
+        ours = " and ".join(map(str, READABLE))
+        what = "the file is of version {version}; versions {ours} can be read here"
+        raise PydanticCustomError("format", what, {"version": version, "ours": ours})
+    return version
+
+
+class _Format(Frozen):
+    """What is looked at first."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: Annotated[int, AfterValidator(_readable)] = FORMAT
+
+
 class Run(Frozen):
     """The part of a checkpoint that is not tensors.
 
     `position` is in half-periods; `loss_sum` is the sum of all losses so far; `optimizer_steps` may be fewer
     than updates, since training can be switched off; `interval` is the range of radians between two samples
-    that the network was trained for, and `notes` are free text about its making.
+    that the network was trained for, and `notes` are free text about its making. `played` is how its viewer
+    played it, where it had one; `earlier` are the versions that it was made with before those of now.
     """
 
     format: int = FORMAT
@@ -68,7 +106,16 @@ class Run(Frozen):
     optimizer_steps: int = Field(0, ge=0, le=2**53)
     interval: tuple[Interval, Interval] | None = None
     notes: dict[str, str] = Field(default_factory=dict, max_length=32)
-    versions: dict[str, str] = Field(default_factory=lambda: versions(), max_length=32)
+    versions: Versions = Field(default_factory=lambda: versions())
+    earlier: tuple[Earlier, ...] = Field((), max_length=MOST_EARLIER, fail_fast=True)
+    played: PlayState | None = None
+
+    def moved(self, to: Mapping[str, str]) -> tuple[Earlier, ...]:
+        """`earlier`, should the run go on with the versions `to`; the oldest give way."""
+        if _numeric(self.versions) == _numeric(to):
+            return self.earlier
+        left = Earlier(until_update=self.update, versions=self.versions)
+        return (*self.earlier, left)[-MOST_EARLIER:]
 
 
 @dataclass(frozen=True)
@@ -99,6 +146,11 @@ class Checkpoint:
     def resumable(self) -> bool:
         """Whether it holds everything that a run needs to go on."""
         return "hidden_state" in self.tensors
+
+    @property
+    def losses(self) -> Array:
+        """Those of the run's first updates, float32; as far as they were kept."""
+        return self.tensors.get("losses", np.zeros(0, np.float32))
 
     @property
     def signal_state(self) -> SignalState:
@@ -155,6 +207,11 @@ def versions() -> dict[str, str]:
     }
 
 
+def _numeric(versions: Mapping[str, str]) -> dict[str, str]:
+    """Those on which the numbers themselves depend: our own releases keep them."""
+    return {name: version for name, version in versions.items() if name != "unrolled"}
+
+
 def signal_tensors(state: SignalState) -> dict[str, Array]:
     """A signal's state as checkpoint tensors; `Checkpoint.signal_state` is the way back."""
     generators = {f"generator.{name}": packed for name, packed in state.generators.items()}
@@ -177,13 +234,12 @@ def _read_run(data: bytes) -> Run:
     if not isinstance(text, str):
         raise CheckpointError(f"`{METADATA}` in its header is not text")
     try:
+        _Format.model_validate_json(text)  # before the rest: another version's may look quite different
         run = Run.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:80] or "run"
         raise CheckpointError(f"{where}: {first['msg'][:200]}") from None
-    if run.format != FORMAT:
-        raise CheckpointError(f"its format is version {run.format}; this server reads version {FORMAT}")
     return run
 
 
@@ -205,8 +261,8 @@ def _check(run: Run, tensors: Tensors) -> None:
             raise CheckpointError(f"tensor {name} should be {np.dtype(dtype)} {list(shape)}; it is {came}")
         if not np.isfinite(tensor).all():
             raise CheckpointError(f"tensor {name} has values that are not finite")
-        if name.endswith("exp_avg_sq") and (tensor < 0).any():
-            raise CheckpointError(f"tensor {name} is a mean of squares and has values below 0")
+        if (name.endswith("exp_avg_sq") or name == "losses") and (tensor < 0).any():
+            raise CheckpointError(f"tensor {name} is made of squares and has values below 0")
     if "streams.id" in tensors:
         ids = tensors["streams.id"].tolist()
         if ids[0] != 0 or ids != sorted(set(ids)) or ids[-1] >= run.next_stream_id:
@@ -226,6 +282,9 @@ def _run_tensors(run: Run, tensors: Tensors) -> dict[str, tuple[tuple[int, ...],
         "streams.offset": ((streams,), np.float64),
     }
     expected |= {f"generator.{name}": ((4,), np.uint64) for name in GENERATORS}
+    if run.format > 1:
+        kept = tensors.get("losses", np.zeros(0)).size
+        expected["losses"] = ((min(kept, run.update, PROVEN),), np.float32)
     if recipe.optimizer == "adam" and run.optimizer_steps > 0:
         for name, shape in tensor_shapes(recipe.cell, recipe.hidden_size).items():
             expected |= {f"optimizer.{name}.{moment}": (shape, np.float32) for moment in MOMENTS}

@@ -2,15 +2,13 @@
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from model.checkpoint import Tensors
-
-View = Literal["hidden", "gradient", "after", "graph"]
-"""What an update shows beyond the contract's minimum, on request."""
+from model.play import View
 
 StateArray = Float[np.ndarray, "parts streams hidden"]
 """A hidden state outside of any framework."""

@@ -11,7 +11,8 @@ from jaxtyping import Float32
 
 from model.checkpoint import Tensors
 from model.optimizer import BETA2, EPSILON
-from model.program import NotFinite, Outcome, Program, StateArray, View
+from model.play import View
+from model.program import NotFinite, Outcome, Program, StateArray
 from model.static_graph import static_graph
 
 Weights = Mapping[str, np.ndarray]

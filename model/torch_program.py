@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from model.checkpoint import Tensors
 from model.network import Network, State, count_nodes
 from model.optimizer import Optimizer
-from model.program import NotFinite, Outcome, StateArray, View
+from model.play import View
+from model.program import NotFinite, Outcome, StateArray
 from model.recipe import Recipe
 
 

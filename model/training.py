@@ -1,5 +1,6 @@
 """Learner: one update at a time, made when asked for. Update: what an update shows."""
 
+from array import array
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
-from model.checkpoint import Checkpoint, Run, signal_tensors, versions
+from model.checkpoint import PROVEN, Checkpoint, Earlier, Run, signal_tensors, versions
 from model.network import Network, state_parts
-from model.program import NotFinite, Program, StateArray, View
+from model.play import PlayState, View
+from model.program import NotFinite, Program, StateArray
 from model.recipe import MOST_CHANGES, Change, Recipe
 from model.signal import Signal, named_bits
 from model.tensorflow_program import MakeProgram, TensorFlowProgram
@@ -91,10 +93,13 @@ class Learner:
         self.recipe = recipe
         self.now = recipe
         self.update = 0
+        self.earlier: tuple[Earlier, ...] = ()
+        """The versions that it was made with before those of now; not empty where bit-equality is not promised."""
         self._signal = Signal(recipe)
         self._changes: list[Change] = []
         self._state: StateArray = np.zeros((state_parts(recipe.cell), 1, recipe.hidden_size), np.float32)
         self._loss_sum = 0.0
+        self._losses = array("f")
         self._replay(changes)
 
     def _replay(self, changes: Sequence[Change]) -> None:
@@ -169,6 +174,8 @@ class Learner:
             self._signal.state = before
             raise Diverged(self.update + 1, bad.tensor, self.checkpoint()) from None
         self._state = made.carried
+        if len(self._losses) == self.update < PROVEN:
+            self._losses.append(made.loss)
         self.update += 1
         self._loss_sum += made.loss
         for change in self._changes:
@@ -204,8 +211,13 @@ class Learner:
         state[:, :stay] = self._state[:, :stay]
         return state
 
-    def checkpoint(self) -> Checkpoint:
-        """This run at rest. What it holds is a copy: the learner may go on."""
+    @property
+    def losses(self) -> Float32[np.ndarray, " updates"]:
+        """Those of the first updates, up to PROVEN; shorter where they were not kept from the start."""
+        return np.array(self._losses, np.float32)
+
+    def checkpoint(self, played: PlayState | None = None) -> Checkpoint:
+        """This run at rest, and how it was played. What it holds is a copy: the learner may go on."""
         signal = self._signal.state
         run = Run(
             recipe=self.recipe,
@@ -216,13 +228,15 @@ class Learner:
             loss_sum=self._loss_sum,
             optimizer_steps=self.program.steps,
             versions=self.versions,
+            earlier=self.earlier,
+            played=played,
         )
-        state = {"hidden_state": self._state.copy()}
+        state = {"hidden_state": self._state.copy(), "losses": self.losses}
         return Checkpoint(run, {**self.program.tensors(), **state, **signal_tensors(signal)})
 
     @classmethod
     def resume(cls, checkpoint: Checkpoint, tensorflow: MakeProgram = TensorFlowProgram) -> "Learner":
-        """Go on from a checkpoint, to the bit as if there had been no rest.
+        """Go on from a checkpoint, to the bit as if there had been no rest where the versions are the same.
 
         Raises:
             ValueError: it holds a network without a run.
@@ -233,7 +247,9 @@ class Learner:
         run = checkpoint.run
         learner = cls(run.recipe, checkpoint, tensorflow=tensorflow)
         learner.update = run.update
+        learner.earlier = run.moved(learner.versions)
         learner._loss_sum = run.loss_sum
+        learner._losses.extend(checkpoint.losses.tolist())
         learner._signal.state = checkpoint.signal_state
         learner._state = checkpoint.tensors["hidden_state"]
         learner.program.load(checkpoint.tensors, run.optimizer_steps)

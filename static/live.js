@@ -25,6 +25,8 @@ const CLOSE_FULL = 1013;
 export class Live {
   #socket = null;
   #attempts = 0;
+  /** Whether a run was opened on this socket. */
+  #isOpen = false;
   #timer = 0;
   #seen = 0;
   #checkpoint = null;
@@ -35,6 +37,8 @@ export class Live {
   #good = null;
   /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
   #views = new Map();
+  /** A run from a file that is on its way to being opened. @type {ArrayBuffer|null} */
+  #file = null;
   /** Live fields to set as soon as the run is open again. @type {Record<string, any>|null} */
   #remedy = null;
   #wanted;
@@ -62,6 +66,7 @@ export class Live {
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(data) : this.#receive(data));
     socket.onclose = ({ code, reason }) => this.#dropped(socket, code, reason);
     this.#socket = socket;
+    this.#isOpen = false;
   }
 
   /** Tries again at once if a wait for the next attempt is under way. */
@@ -93,6 +98,16 @@ export class Live {
       this.#checkpoint = null;
       this.retry();
     }
+  }
+
+  /**
+   * Ends the run and goes on with one from a file, at its pace. A file that is refused leaves the run as it is.
+   * @param {ArrayBuffer} bytes a checkpoint
+   */
+  load(bytes) {
+    this.#file = bytes;
+    if (this.#ready()) this.#openFile();
+    else this.retry();
   }
 
   /** @param {Record<string, any>} message one that needs no answer kept: play, pause, step, pace, change */
@@ -157,7 +172,8 @@ export class Live {
   }
 
   #greet() {
-    if (this.#checkpoint) this.#resume();
+    if (this.#file) this.#openFile();
+    else if (this.#checkpoint) this.#resume();
     else this.#open();
   }
 
@@ -166,6 +182,12 @@ export class Live {
     const { pace, playing } = this.#store.state;
     this.#store.dispatch({ type: "opening", slow: this.#wanted.recipe.framework === "tensorflow", ...why });
     this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: this.#wantedViews() }));
+  }
+
+  #openFile() {
+    this.#store.dispatch({ type: "opening", file: true });
+    this.#socket.send(JSON.stringify({ type: "open", resume: true, views: this.#wantedViews() }));
+    this.#socket.send(this.#file);
   }
 
   /** The tutorial's TensorFlow program plots what is predicted after the update, its PyTorch program before it. */
@@ -186,13 +208,17 @@ export class Live {
 
   #hear(text) {
     const message = JSON.parse(text);
-    const resuming = this.#store.state.opening?.after != null;
+    const { opening, run } = this.#store.state;
+    const resuming = opening?.after != null;
     this.#announced = WITH_CHECKPOINT.includes(message.type);
     if (message.type === "opened") {
       if (message.protocol !== PROTOCOL) return this.#outdated(`protocol ${message.protocol}`);
       this.#attempts = 0;
+      this.#isOpen = true;
+      const views = this.#wantedViews().join();
       this.#wanted = { recipe: message.recipe, changes: message.changes ?? [] };
-      this.#seen = this.#store.state.opening?.after ?? message.update;
+      this.#seen = opening?.after ?? message.update;
+      if (this.#wantedViews().join() !== views) this.send({ type: "views", views: this.#wantedViews() });
     }
     try {
       this.#store.dispatch(message);
@@ -200,10 +226,14 @@ export class Live {
       return this.#outdated(error.message);
     }
     if (message.type === "opened") {
+      if (opening?.file) this.#file = null;
       this.#store.dispatch({ type: "connection", status: "live" });
       if (this.#remedy) this.#mend(this.#remedy);
     }
-    if (message.type === "error" && resuming) {
+    if (message.type === "error" && opening?.file) {
+      this.#file = null; // the run that there was goes on, where this connection has one
+      if (!this.#isOpen) this.#greet();
+    } else if (message.type === "error" && resuming) {
       this.#checkpoint = null; // this server cannot go on from it: the same recipe from its start instead
       this.#open({ lost: true });
     }

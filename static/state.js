@@ -32,15 +32,16 @@ import { withLosses, withReached } from "./losses.js";
  * @typedef {{kind: "finished", update: number}
  *   | {kind: "diverged", update: number, tensor: string}
  *   | {kind: "restarted", update: number}
+ *   | {kind: "loaded", update: number}
  *   | {kind: "rewound", update: number, rate: number}} Notice
  */
 
 /**
  * @typedef {object} State
  * @property {ConnectionState} connection
- * @property {{after: number|null, lost: boolean, slow: boolean, rewound: Record<string, any>|null}|null} opening an
+ * @property {{after: number|null, lost: boolean, slow: boolean, rewound: Record<string, any>|null, file: boolean}|null} opening an
  *   `open` is on its way; `after` is set when it resumes, `lost` when a run that could not be resumed starts again, `slow`
- *   when the answer may take seconds, `rewound` to what a diverged run goes back with
+ *   when the answer may take seconds, `rewound` to what a diverged run goes back with, `file` where it goes on from one
  * @property {number} run counts the runs that this page opened; a resumed run keeps its number
  * @property {boolean} playing
  * @property {number|"max"} pace updates per second
@@ -153,8 +154,8 @@ function fromThePage(state, message) {
   }
 }
 
-function openingOf({ after = null, lost = false, slow = false, rewound = null }) {
-  return { after, lost, slow, rewound };
+function openingOf({ after = null, lost = false, slow = false, rewound = null, file = false }) {
+  return { after, lost, slow, rewound, file };
 }
 
 /** @param {State} state @returns {"finished"|"diverged"|null} how the run stopped, if it did */
@@ -203,8 +204,11 @@ function opened(state, message) {
     floors: message.floors ?? {},
   };
   if (goesOn) return { ...next, made: state.update };
+  const { playing, pace } = state.opening?.file ? message.played : state;
   return {
     ...next,
+    playing,
+    pace,
     ...emptyRun(),
     update: message.update,
     made: message.update,
@@ -216,6 +220,7 @@ function opened(state, message) {
 /** @returns {Notice|null} */
 function startedFrom(opening, lostSome, update) {
   if (opening?.rewound) return { kind: "rewound", update, rate: opening.rewound.learning_rate };
+  if (opening?.file) return { kind: "loaded", update };
   return lostSome ? { kind: "restarted", update } : null;
 }
 

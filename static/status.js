@@ -64,7 +64,7 @@ export class Status {
     }
     if (opening?.slow) return { text: this.#words.say("notice.slow") };
     if (!notice) return null;
-    const act = { finished: "play", diverged: "rewind", restarted: "dismiss", rewound: "dismiss" }[notice.kind];
+    const act = { finished: "play", diverged: "rewind", restarted: "dismiss", loaded: "dismiss", rewound: "dismiss" }[notice.kind];
     return { text: this.#words.say(`notice.${notice.kind}`, notice), act };
   }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
-from model.checkpoint import MAX_BYTES, METADATA, Checkpoint, CheckpointError, model_id
+from model.checkpoint import MAX_BYTES, METADATA, MOST_EARLIER, PROVEN, Checkpoint, CheckpointError, model_id
 from model.recipe import MOST_CHANGES, Change, Recipe
 from model.training import Learner
 
@@ -76,6 +76,37 @@ def test_the_largest_recipe_fits() -> None:
     assert Checkpoint.from_bytes(blob).run.update == 1
 
 
+def test_a_run_of_format_1_goes_on_without_the_losses_that_it_never_kept() -> None:
+    good = Checkpoint.from_bytes(BLOB)
+    run = json.loads(good.run.model_dump_json(exclude={"played", "earlier"})) | {"format": 1}
+    tensors = {name: value for name, value in good.tensors.items() if name != "losses"}
+    learner = Learner.resume(Checkpoint.from_bytes(safetensors.numpy.save(tensors, {METADATA: json.dumps(run)})))
+    other = Learner.resume(good)
+    assert learner.advance().loss == other.advance().loss
+    again = Checkpoint.from_bytes(learner.checkpoint().to_bytes())
+    assert (again.run.format, len(again.losses)) == (2, 0)
+
+
+def test_the_losses_of_the_first_updates_travel_along_to_the_bit() -> None:
+    learner = Learner(Recipe(samples=4))
+    losses = [learner.advance().loss for _ in range(PROVEN // 2)]
+    learner = Learner.resume(Checkpoint.from_bytes(learner.checkpoint().to_bytes()))
+    losses += [learner.advance().loss for _ in range(PROVEN // 2 + 1)]
+    kept = Checkpoint.from_bytes(learner.checkpoint().to_bytes()).losses
+    assert kept.dtype == np.float32
+    assert kept.tolist() == losses[:PROVEN]
+
+
+def test_a_run_remembers_the_versions_that_it_was_made_with_but_not_for_ever() -> None:
+    blob = BLOB
+    for n in range(MOST_EARLIER + 2):
+        checkpoint = Checkpoint.from_bytes(blob)
+        run = checkpoint.run.model_copy(update={"versions": {"torch": str(n)}})
+        blob = Learner.resume(Checkpoint(run, checkpoint.tensors)).checkpoint().to_bytes()
+    earlier = Checkpoint.from_bytes(blob).run.earlier
+    assert [each.versions["torch"] for each in earlier] == [str(n) for n in range(2, MOST_EARLIER + 2)]
+
+
 def test_a_network_alone_is_a_model_but_no_run() -> None:
     network = Learner(Recipe(cell="gru")).program.network
     blob = Checkpoint.of_network(Recipe(cell="gru"), network, interval=(0.1, 0.6), notes={"by": "a test"}).to_bytes()
@@ -106,7 +137,7 @@ NAN, INF = np.full(1, np.nan, np.float32), np.full(1, np.inf, np.float32)
         (safetensors.numpy.save({"a": NAN}, {"other": "{}"}), "is missing"),
         (safetensors.numpy.save({"a": NAN}, {METADATA: "{}"}), "recipe"),
         (safetensors.numpy.save({"a": NAN}, {METADATA: "[" * 100_000}), "run"),
-        (altered({"format": 99}), "version 99"),
+        (altered({"format": 99}), "version 99; versions 1 and 2"),
         (altered({"recipe": {"hidden_size": 129}}), "recipe.hidden_size"),
         (altered({"recipe": {"hidden_size": 16}}), "should be float32"),
         (altered({"recipe": {"cell": "lstm"}}), "should be float32"),
@@ -126,6 +157,12 @@ NAN, INF = np.full(1, np.nan, np.float32), np.full(1, np.inf, np.float32)
         (altered(**{"out.bias": np.zeros(2, np.float32)}), "out.bias"),
         (altered(**{"out.bias": np.zeros(1, np.float64)}), "out.bias"),
         (altered(**{"out.bias": None}), "out.bias is missing"),
+        (altered(losses=None), "losses is missing"),
+        (altered(losses=np.zeros(6, np.float32)), "tensor losses should be float32 .5."),
+        (altered(losses=np.full(5, np.nan, np.float32)), "not finite"),
+        (altered(losses=np.full(5, -1, np.float32)), "below 0"),
+        (altered({"played": {"pace": 1e9}}), "pace"),
+        (altered({"earlier": [{"until_update": 1, "versions": {}}] * 9}), "earlier"),
         (altered(hidden_state=None), "hidden_state is missing"),
         (altered(hidden_state=np.zeros((1, 9, 32), np.float32)), "hidden_state"),
         (altered(**{"streams.id": np.zeros(0, np.int64)}), "streams.id"),

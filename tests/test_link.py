@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser
 from pydantic import ValidationError
 
-from app.messages import FASTEST, MAX_TEXT_BYTES, SLOWEST, Code, Open, QrRequest, WarningCode
+from app.messages import MAX_TEXT_BYTES, Code, Open, QrRequest, WarningCode
 from app.refusals import Refused
+from model.play import FASTEST, SLOWEST
 from model.recipe import LIVE_FIELDS, MOST_CHANGES, Change, Recipe
 
 ROOT = Path(__file__).parent.parent

@@ -15,10 +15,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import safetensors.numpy
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from model.checkpoint import Checkpoint
+from model.checkpoint import METADATA, Checkpoint
 from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.absent import hide_tensorflow
@@ -450,8 +451,67 @@ def test_a_run_resumed_at_its_end_is_told_that_it_finished(server: Server) -> No
 def test_an_endless_run_resumed_at_its_start_is_not_told_that_it_finished(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(play=False)
-        one.resume(one.checkpoint, after=0)
+        one.resume(one.checkpoint, after=0, play=True)
         assert one.next()["type"] == "updates"
+
+
+def test_a_checkpoint_carries_how_the_run_was_played(server: Server) -> None:
+    with viewer(server.ws) as one:
+        opened = one.open(pace=7, views=["graph", "gradient"])
+        assert opened["played"] == {"pace": 7.0, "playing": True, "views": ["gradient", "graph"]}
+        one.updates(2)
+        one.send(type="pace", pace="max")
+        one.send(type="pause")
+        one.send(type="views", views=["hidden"])
+        one.send(type="checkpoint")
+        while not isinstance(checkpoint := one.next(), bytes):
+            pass
+    with viewer(server.ws) as other:
+        opened = other.resume(checkpoint)
+        assert opened["played"] == {"pace": "max", "playing": False, "views": ["hidden"]}
+        assert other.is_silent(), "it rests, as it did"
+        other.send(type="step")
+        assert "hidden" in other.updates(1)[0]
+        opened = other.resume(checkpoint, pace=20, play=True, views=[])
+        assert opened["played"] == {"pace": 20.0, "playing": True, "views": []}
+        assert "hidden" not in other.updates(1)[0]
+
+
+def rewritten(checkpoint: bytes, **run: Any) -> bytes:
+    """A checkpoint whose header says something else of its run."""
+    good = Checkpoint.from_bytes(checkpoint)
+    said = json.loads(good.run.model_dump_json()) | run
+    return safetensors.numpy.save(dict(good.tensors), {METADATA: json.dumps(said)})
+
+
+def test_a_checkpoint_of_other_versions_goes_on_and_says_that_bits_are_not_promised(server: Server) -> None:
+    with viewer(server.ws) as one:
+        here = one.open(play=False)
+        assert here["earlier"] == []
+        same = rewritten(one.checkpoint, versions=here["versions"] | {"unrolled": "0.0.1"})
+        assert one.resume(same)["earlier"] == [], "our own releases keep the numbers"
+        elsewhere = here["versions"] | {"torch": "2.9.0", "processor": "aarch64 DEFAULT"}
+        opened = one.resume(rewritten(one.checkpoint, versions=elsewhere))
+        assert opened["earlier"] == [{"until_update": 0, "versions": elsewhere}]
+        assert opened["versions"] == here["versions"]
+        one.send(type="play")
+        one.updates(1)
+        one.send(type="pause")
+        one.send(type="checkpoint")
+        while not isinstance(checkpoint := one.next(), bytes):
+            pass
+        assert one.resume(checkpoint)["earlier"] == opened["earlier"], "it stays with the run"
+
+
+def test_a_checkpoint_of_an_unknown_format_is_refused_with_a_sentence(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        future = rewritten(one.checkpoint, format=3, what_nobody_knows_yet=[1])
+        one.send(type="open", resume=True)
+        one.socket.send(future)
+        error = one.until("error")
+        assert error["code"] == "bad_checkpoint"
+        assert "version 3; versions 1 and 2 can be read here" in error["detail"]
 
 
 def test_a_checkpoint_that_is_none_is_refused_and_the_old_run_goes_on(server: Server) -> None:

@@ -10,8 +10,9 @@ import torch
 from pydantic import ValidationError
 
 from model.checkpoint import Checkpoint
+from model.play import View
 from model.recipe import MOST_CHANGES, Change, Recipe
-from model.training import Diverged, Learner, Update, View
+from model.training import Diverged, Learner, Update
 from tests import tutorial
 
 ALL_VIEWS: frozenset[View] = frozenset(("hidden", "gradient", "after", "graph"))
