@@ -1,4 +1,4 @@
-"""unrolled serve, train, predict, script, export, graphs. A user's mistake is a line on standard error, exit code 2."""
+"""The command line, unrolled. A user's mistake is a line on standard error, exit code 2."""
 
 import click
 
@@ -8,6 +8,7 @@ from app.mistake import Mistake, settings
 from app.predict_command import predict
 from app.script_command import script
 from app.train_command import train
+from app.verify_command import receipt, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -32,6 +33,8 @@ def serve(host: str | None, port: int | None) -> None:
 
 
 main.add_command(train)
+main.add_command(receipt)
+main.add_command(verify)
 main.add_command(predict)
 main.add_command(script)
 main.add_command(export)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import export, lab, lessons, live, ops, predict, qr, script, stream
+from app import export, lab, lessons, live, ops, predict, qr, script, stream, verify
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.page import Page, SecurityHeaders
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(qr.routes(settings))
     app.include_router(lessons.routes(settings))
     app.include_router(live.routes(trainer, store, settings, metrics))
+    app.include_router(verify.routes(trainer, store, settings, metrics))
     app.include_router(lab.routes(settings, metrics))
     app.include_router(ops.routes(metrics, lambda: readiness))
     app.include_router(page.routes())

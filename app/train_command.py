@@ -130,6 +130,8 @@ def _resumed(path: Path, given: dict[str, Any]) -> Learner:
         raise Mistake(f"--{fixed[0].replace('_', '-')} belongs to a run's start; --resume keeps what it was")
     with plainly():
         learner = Learner.resume(checkpoint)
+        if learner.earlier != checkpoint.run.earlier:
+            click.echo(f"{path}: made with other versions; the run goes on, but not to the bit", err=True)
         if given:
             learner.change(given)
     return learner

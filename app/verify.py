@@ -1,0 +1,148 @@
+"""POST /receipt and /ws/verify: what a run came to, and the same run made again to compare."""
+
+import asyncio
+import logging
+from dataclasses import asdict
+from time import monotonic
+
+from fastapi import APIRouter, Request, WebSocket
+
+from app.admission import admit
+from app.connection import FAILED, Connection, Gone
+from app.messages import Trouble
+from app.metrics import Metrics
+from app.models import ModelStore
+from app.refusals import Refused, documented, documented_body, read_body
+from app.settings import Settings
+from app.trainer import Trainer
+from app.verify_messages import Cancel, Cancelled, FromVerifier, Progress, VerdictShown, Verify, read_from_verifier
+from model.checkpoint import MAX_BYTES, Checkpoint
+from model.receipt import Receipt, Verdict
+from model.tensorflow_program import NotInstalled
+
+log = logging.getLogger("unrolled.verify")
+
+PROGRESS_SECONDS = 0.1
+
+
+class Verifier:
+    """One open websocket: a receipt that comes is replayed in a task beside it, which goes when the socket does."""
+
+    def __init__(self, connection: Connection[FromVerifier], trainer: Trainer, store: ModelStore) -> None:
+        self._connection = connection
+        self._trainer = trainer
+        self._store = store
+        self._replay: asyncio.Task[None] | None = None
+        self._is_busy = False
+
+    async def serve(self) -> None:
+        """Serve until the other side goes."""
+        try:
+            while True:
+                message = await self._connection.receive()
+                try:
+                    await self._answer(message)
+                except Refused as refused:
+                    await self._refuse(refused)
+        except Gone as gone:
+            log.debug("verifier: %s", gone)
+        finally:
+            await self._cancel()
+
+    async def _answer(self, message: FromVerifier | bytes | Refused) -> None:
+        match message:
+            case Refused():
+                raise message
+            case bytes():
+                raise Refused("wrong_type", "", "a receipt is a text message")
+            case Cancel():
+                await self._cancel()
+                await self._connection.tell(Cancelled())
+            case Verify():
+                if self._is_busy:
+                    raise Refused("conflict", "type", "a replay is under way; cancel it first")
+                if self._replay is not None:
+                    await asyncio.wait({self._replay})  # it is telling its verdict
+                self._is_busy = True
+                self._replay = asyncio.create_task(self._run(message.receipt), name="replay")
+
+    async def _cancel(self) -> None:
+        if self._replay is not None:
+            self._replay.cancel()
+            await asyncio.gather(self._replay, return_exceptions=True)
+        self._is_busy = False
+
+    async def _run(self, receipt: Receipt) -> None:
+        try:
+            verdict = await self._compare(receipt)
+            self._is_busy = False  # whoever hears the verdict may ask again at once
+            await self._connection.tell(VerdictShown(**asdict(verdict)))
+        except Refused as refused:
+            self._is_busy = False
+            await self._refuse(refused)
+        except Gone:
+            log.debug("a verifier went during its replay")  # the task that receives is told too
+        except Exception:
+            log.exception("a replay failed")
+            await self._connection.close(FAILED, "the server failed; this is our mistake")
+
+    async def _compare(self, receipt: Receipt) -> Verdict:
+        """Raises Refused or Gone."""
+        recipe = receipt.recipe
+        weights = await asyncio.to_thread(self._store.weights_of, recipe)
+        try:
+            learner = await self._trainer.begin(recipe, weights, receipt.changes)
+        except NotInstalled as error:
+            raise Refused("not_installed", "receipt.recipe.framework", f"receipt.recipe.framework: {error}") from None
+        except ValueError as error:
+            raise Refused("conflict", "receipt.changes", f"receipt.changes: {str(error)[:400]}") from None
+        told = monotonic()
+        while learner.update < receipt.updates:
+            turn = await self._trainer.advance(learner, receipt.updates - learner.update, frozenset())
+            if turn.diverged:
+                break
+            if monotonic() >= told + PROGRESS_SECONDS:
+                told = monotonic()
+                await self._connection.tell(Progress(update=learner.update, updates=receipt.updates))
+        return receipt.compared(learner)
+
+    async def _refuse(self, refused: Refused) -> None:
+        await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+
+
+def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Metrics) -> APIRouter:
+    router = APIRouter()
+    most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
+    verifiers: set[Verifier] = set()
+
+    @router.post(
+        "/receipt",
+        summary="The receipt of a run",
+        responses=documented("body_too_slow", "body_too_large", "bad_model"),
+        openapi_extra=documented_body("application/octet-stream", {"type": "string", "format": "binary"}),
+    )
+    async def receipt(request: Request) -> Receipt:
+        """A run's checkpoint in; out what it came to, for `/ws/verify` or `unrolled verify` to make again."""
+        data = await read_body(request, most_upload_bytes, settings.body_seconds)
+        return await asyncio.to_thread(_receipt_of, data)
+
+    @router.websocket("/ws/verify")
+    async def verify(socket: WebSocket) -> None:
+        connection = await admit(socket, read_from_verifier, len(verifiers), settings, metrics)
+        if connection is None:
+            return
+        verifier = Verifier(connection, trainer, store)
+        verifiers.add(verifier)
+        try:
+            await verifier.serve()
+        finally:
+            verifiers.discard(verifier)
+
+    return router
+
+
+def _receipt_of(data: bytes) -> Receipt:
+    try:
+        return Receipt.of(Checkpoint.from_bytes(data))
+    except ValueError as error:
+        raise Refused("bad_model", "", str(error)[:400]) from None
