@@ -1,6 +1,7 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000 EXTRAS=graphs)
 # make test   install, then run every test, the browser's included
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
+# make fuzz   20,000 hostile checkpoints, and what some of them cost a live server
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
 # make bench  measure, and append the figures to bench/results.json
@@ -11,7 +12,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs check format schema bench chromium
+.PHONY: run test test-graphs fuzz check format schema bench chromium
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -21,6 +22,10 @@ test: .venv/dev.stamp chromium
 
 test-graphs: .venv/graphs.stamp chromium
 	$(bin)/pytest tests/graphs $(ARGS)
+
+fuzz: .venv/dev.stamp
+	$(bin)/pytest -n 2 tests/fuzz/test_hostile.py $(ARGS)
+	$(bin)/pytest tests/fuzz/test_live.py $(ARGS)
 
 check: .venv/dev.stamp
 	$(bin)/ruff check .

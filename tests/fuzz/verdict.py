@@ -1,0 +1,82 @@
+"""What every blob of bytes must come to: a refusal in one sentence, or a run that goes on."""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+
+from app.messages import encode_updates
+from app.models import Model
+from model.checkpoint import MOST_COUNTED, Checkpoint, CheckpointError
+from model.tensorflow_program import NotInstalled
+from model.training import Diverged, Learner, Update
+
+MOST_SECONDS = 0.1
+"""Of processor time, for a refusal. It is taken from this thread's own clock: a busy machine does not count."""
+
+MOST_CHARACTERS = 500
+
+
+def without_tensorflow(*_: Any) -> Any:
+    raise NotInstalled
+
+
+def verdict(blob: bytes, updates: int = 3, hurried: bool = False) -> str:
+    """Read it and go on with it, as a server would. Anything but these outcomes is an exception."""
+    began = time.thread_time()
+    try:
+        checkpoint = Checkpoint.from_bytes(blob)
+        learner = Learner.resume(checkpoint, without_tensorflow) if checkpoint.resumable else None
+    except (CheckpointError, NotInstalled) as refused:
+        seconds = time.thread_time() - began
+        if seconds > MOST_SECONDS and not hurried:  # the collector, or a first import, may have come in between
+            return verdict(blob, updates, hurried=True)
+        _check_refusal(str(refused), seconds)
+        return "refused"
+    assert not hurried, "refused at first, and then not"
+    assert all(np.isfinite(tensor).all() for tensor in checkpoint.tensors.values())
+    assert Model.of_bytes(blob).summary.parameters > 0
+    assert Checkpoint.from_bytes(checkpoint.to_bytes()).run == checkpoint.run
+    if learner is None:
+        return "a network"
+    return _goes_on(learner, updates)
+
+
+def _check_refusal(said: str, seconds: float) -> None:
+    assert seconds <= MOST_SECONDS, f"refused after {1000 * seconds:.0f} ms: {said}"
+    assert 0 < len(said) < MOST_CHARACTERS, said
+    assert said.isprintable(), repr(said)
+
+
+def _goes_on(learner: Learner, updates: int) -> str:
+    made: list[Update] = []
+    outcome = "went on"
+    for number in range(updates):
+        try:
+            made.append(learner.advance(frozenset(("hidden", "gradient", "after", "graph") if number == 0 else ())))
+        except Diverged as diverged:
+            outcome = "diverged"
+            _reads_back(diverged.last_good)
+            break
+    for message in json.loads(encode_updates(made))["updates"]:
+        _finite(message)
+    _reads_back(learner.checkpoint())
+    return outcome
+
+
+def _reads_back(checkpoint: Checkpoint) -> None:
+    run = checkpoint.run
+    if max(run.update, run.position, run.next_stream_id, run.optimizer_steps) > MOST_COUNTED:
+        return  # it has counted to the end, after some years at pace max
+    blob = checkpoint.to_bytes()
+    again = Checkpoint.from_bytes(blob)
+    assert again.run == run
+    assert again.to_bytes() == blob
+
+
+def _finite(value: Any) -> None:
+    """JSON has no word for what is not finite, and the encoder writes null."""
+    assert value is not None
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _finite(inner)
