@@ -2,6 +2,8 @@
 
 import json
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,28 @@ MOST_SECONDS = 0.1
 
 MOST_CHARACTERS = 500
 
+MOST_MEBIBYTES = 48
+"""Of memory that one may take for a moment: a file of 1 MiB is held as bytes, as text, as a run and as tensors."""
+
+
+class Peak:
+    """How far this process's memory has grown since, at its peak; 0 where the kernel does not tell."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+            self._before = self._now()
+
+    @property
+    def grown(self) -> float:
+        """MiB."""
+        return self._now() - self._before if self._before else 0.0
+
+    def _now(self) -> float:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
 
 def without_tensorflow(*_: Any) -> Any:
     raise NotInstalled
@@ -24,7 +48,7 @@ def without_tensorflow(*_: Any) -> Any:
 
 def verdict(blob: bytes, updates: int = 3, hurried: bool = False) -> str:
     """Read it and go on with it, as a server would. Anything but these outcomes is an exception."""
-    began = time.thread_time()
+    began, memory = time.thread_time(), Peak()
     try:
         checkpoint = Checkpoint.from_bytes(blob)
         learner = Learner.resume(checkpoint, without_tensorflow) if checkpoint.resumable else None
@@ -33,7 +57,9 @@ def verdict(blob: bytes, updates: int = 3, hurried: bool = False) -> str:
         if seconds > MOST_SECONDS and not hurried:  # the collector, or a first import, may have come in between
             return verdict(blob, updates, hurried=True)
         _check_refusal(str(refused), seconds)
+        assert memory.grown < MOST_MEBIBYTES
         return "refused"
+    assert memory.grown < MOST_MEBIBYTES
     assert not hurried, "refused at first, and then not"
     assert all(np.isfinite(tensor).all() for tensor in checkpoint.tensors.values())
     assert Model.of_bytes(blob).summary.parameters > 0
