@@ -4,6 +4,7 @@
 # make fuzz   20,000 hostile checkpoints, and what some of them cost a live server
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
+# make recording  write static/recording.json, which the page plays while the hall is full
 # make bench  measure, and append the figures to bench/results.json
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs fuzz check format schema bench chromium
+.PHONY: run test test-graphs fuzz check format schema recording bench chromium
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -39,6 +40,9 @@ format: .venv/dev.stamp
 
 schema: .venv/dev.stamp
 	$(bin)/python -m app.messages > docs/messages.schema.json
+
+recording: .venv/dev.stamp
+	$(bin)/python -m app.recording > static/recording.json
 
 bench: .venv/dev.stamp chromium
 	$(bin)/python -m bench $(ARGS)

@@ -276,6 +276,12 @@ class AskCheckpoint(Frozen):
     type: Literal["checkpoint"]
 
 
+class Ping(Frozen):
+    """Answer at once; whoever hears nothing is on a connection that is no more."""
+
+    type: Literal["ping"]
+
+
 class SetLive(LiveFields):
     """Change live fields of the recipe from the next update on, or once update `after_update` is made."""
 
@@ -290,7 +296,7 @@ class SetLive(LiveFields):
 
 
 FromViewer = Annotated[
-    Open | Seen | Play | Pause | Step | SetPace | SetViews | SetLive | AskCheckpoint, Field(discriminator="type")
+    Open | Seen | Play | Pause | Step | SetPace | SetViews | SetLive | AskCheckpoint | Ping, Field(discriminator="type")
 ]
 
 read_from_viewer: TypeAdapter[FromViewer] = TypeAdapter(FromViewer)
@@ -399,6 +405,12 @@ class CheckpointFollows(BaseModel):
     update: int
 
 
+class Pong(BaseModel):
+    """The connection is well."""
+
+    type: Literal["pong"] = "pong"
+
+
 class Trouble(Problem):
     """A message was refused. The connection stays open."""
 
@@ -406,7 +418,7 @@ class Trouble(Problem):
 
 
 FromServer = Annotated[
-    Opened | Updates | Changed | Finished | DivergedAt | CheckpointFollows | Trouble, Field(discriminator="type")
+    Opened | Updates | Changed | Finished | DivergedAt | CheckpointFollows | Pong | Trouble, Field(discriminator="type")
 ]
 
 to_viewer: TypeAdapter[FromServer] = TypeAdapter(FromServer)

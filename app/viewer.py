@@ -22,7 +22,9 @@ from app.messages import (
     Open,
     Opened,
     Pause,
+    Ping,
     Play,
+    Pong,
     Seen,
     SetLive,
     SetPace,
@@ -130,6 +132,8 @@ class Viewer:
     async def _answer(self, message: FromViewer | bytes | Refused) -> None:
         if isinstance(message, Refused):
             raise message
+        if isinstance(message, Ping):
+            return await self._connection.tell(Pong())
         if isinstance(message, bytes):
             return await self._resume(message)
         if self._announced is not None:

@@ -102,7 +102,12 @@ export class AddressBar {
   /** @returns {string} the whole address of what the page shows */
   get url() {
     const { origin, pathname, search } = location;
-    return origin + pathname + search + (this.#fragment() ?? "");
+    return origin + pathname + search + this.fragment;
+  }
+
+  /** @returns {string} the link to what the page shows */
+  get fragment() {
+    return this.#fragment() ?? "";
   }
 
   /** In place of a link that was refused, or of anything else. */

@@ -1,3 +1,5 @@
+import { onceLoaded } from "./element.js";
+
 /** What every chart shares: when Plotly is there, how axes look, and at most one drawing a frame. */
 
 /** @typedef {import("./palette.js").Palette} Palette */
@@ -149,6 +151,6 @@ export function plotlyLoaded() {
     const script = document.getElementById("plotly");
     script.addEventListener("load", settle);
     script.addEventListener("error", settle);
-    window.addEventListener("load", settle); // the script may have failed before this module ran
+    onceLoaded(settle); // the script may have failed before this module ran
   });
 }

@@ -23,3 +23,9 @@ export function make(name, { say, sayLabel, ...attributes } = {}, ...children) {
 export function made(name, ...children) {
   return make(name, {}, ...children);
 }
+
+/** Calls when all that the page names is there, failed or not: at once where that is so already. @param {() => void} call */
+export function onceLoaded(call) {
+  if (document.readyState === "complete") call();
+  else addEventListener("load", call, { once: true });
+}

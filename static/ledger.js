@@ -52,6 +52,8 @@ export class Ledger {
   #newest = [];
   /** Whether the next chunk belongs to the first ones still. */
   #atFirst = true;
+  /** What the server's numbers depend on beside the recipe. @type {Record<string, string>} */
+  versions = {};
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
@@ -98,7 +100,8 @@ export class Ledger {
 
   #hear(message, before, after) {
     if (after.run !== before.run) this.#beginAnew();
-    if (message.type !== "updates" || after.update <= before.update) return;
+    if (message.type === "opened") this.versions = message.versions ?? {};
+    if (message.type !== "updates" || after.update <= before.update || after.isRecording) return;
     const fresh = message.updates.filter(({ update }) => update > before.update);
     this.#goBackBefore(fresh[0].update);
     for (const update of fresh) this.#write(update);

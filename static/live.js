@@ -1,4 +1,5 @@
 import { ahead, fieldsOf, inOrder } from "./changes.js";
+import { Pulse } from "./pulse.js";
 import { PROTOCOL } from "./state.js";
 
 /**
@@ -21,6 +22,9 @@ const CLOSE_REFUSED = 1008;
 const CLOSE_TOO_BIG = 1009;
 const CLOSE_RESTARTING = 1012;
 const CLOSE_FULL = 1013;
+const CLOSE_SILENT = 1006;
+
+/** @typedef {{bytes: ArrayBuffer, update: number}} Held a checkpoint, and the update it is of */
 
 export class Live {
   #socket = null;
@@ -28,7 +32,13 @@ export class Live {
   /** Whether a run was opened on this socket. */
   #isOpen = false;
   #timer = 0;
+  #pulse = new Pulse({
+    expects: () => this.#expectsNews(),
+    ask: () => this.send({ type: "ping" }),
+    lost: () => this.#lose(),
+  });
   #seen = 0;
+  /** The newest. @type {Held|null} */
   #checkpoint = null;
   /** Who waits for a checkpoint, in the order of asking. @type {{resolve: Function, reject: Function}[]} */
   #waiting = [];
@@ -62,11 +72,19 @@ export class Live {
     this.#store.dispatch({ type: "connection", status: "connecting" });
     const socket = new WebSocket(this.#url);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#greet();
-    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(data) : this.#receive(data));
+    socket.onopen = () => {
+      this.#pulse.heard();
+      this.#greet();
+    };
+    socket.onmessage = ({ data }) => {
+      this.#pulse.heard();
+      if (typeof data === "string") this.#hear(data);
+      else this.#receive(data);
+    };
     socket.onclose = ({ code, reason }) => this.#dropped(socket, code, reason);
     this.#socket = socket;
     this.#isOpen = false;
+    this.#pulse.begins();
   }
 
   /** Tries again at once if a wait for the next attempt is under way. */
@@ -75,9 +93,30 @@ export class Live {
     if (["waiting", "full", "offline"].includes(status)) this.connect();
   }
 
+  /** Asks whether the connection still is one, after the network or the page was away. */
+  check() {
+    if (this.#ready() && !this.#store.state.opening) this.#pulse.check();
+    else this.retry();
+  }
+
+  /** The newest checkpoint, and the update it is of. @returns {Held|null} */
+  get held() {
+    return this.#checkpoint;
+  }
+
+  /** Goes on with the run that the store shows, from its checkpoint: at once, or when next connected. @param {Held} held */
+  takeUp(held) {
+    const { recipe, changes } = this.#store.state;
+    this.#wanted = { recipe, changes };
+    this.#file = this.#remedy = null;
+    this.#checkpoint = this.#good = held;
+    if (this.#ready()) this.#resume();
+  }
+
   /** Leaves for good. */
   close() {
     clearTimeout(this.#timer);
+    this.#pulse.stops();
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -96,7 +135,7 @@ export class Live {
       this.#open();
     } else {
       this.#checkpoint = null;
-      this.retry();
+      this.#hurry();
     }
   }
 
@@ -107,7 +146,7 @@ export class Live {
   load(bytes) {
     this.#file = bytes;
     if (this.#ready()) this.#openFile();
-    else this.retry();
+    else this.#hurry();
   }
 
   /** @param {Record<string, any>} message one that needs no answer kept: play, pause, step, pace, change */
@@ -167,8 +206,27 @@ export class Live {
     this.#socket.send(JSON.stringify({ type: "seen", update }));
   }
 
+  /** The visitor has asked for a run: also where they had been asked whether that of before should go on. */
+  #hurry() {
+    if (this.#store.state.connection.status === "kept") this.connect();
+    else this.retry();
+  }
+
   #ready() {
     return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  /** Nothing is to come while it rests; a hidden page's timers are late; TensorFlow takes its time to open. */
+  #expectsNews() {
+    const { playing, opening } = this.#store.state;
+    return !document.hidden && !opening?.slow && (playing || opening !== null);
+  }
+
+  /** It was cut without a word: whoever waits for the word waits for minutes. */
+  #lose() {
+    const socket = this.#socket;
+    socket.close();
+    this.#dropped(socket, CLOSE_SILENT, "");
   }
 
   #greet() {
@@ -208,7 +266,7 @@ export class Live {
 
   #hear(text) {
     const message = JSON.parse(text);
-    const { opening, run } = this.#store.state;
+    const { opening } = this.#store.state;
     const resuming = opening?.after != null;
     this.#announced = WITH_CHECKPOINT.includes(message.type);
     if (message.type === "opened") {
@@ -258,6 +316,7 @@ export class Live {
 
   /** The checkpoint stays in memory: the reader decides when to reload. */
   #outdated(detail) {
+    this.#pulse.stops();
     const socket = this.#socket;
     this.#socket = null;
     socket.close();
@@ -267,6 +326,7 @@ export class Live {
 
   #dropped(socket, code, reason) {
     if (socket !== this.#socket) return;
+    this.#pulse.stops();
     this.#socket = null;
     this.#giveUpWaiting();
     if (code === CLOSE_REFUSED || code === CLOSE_TOO_BIG) {

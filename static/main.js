@@ -2,13 +2,16 @@ import { AddressBar } from "./address.js";
 import { Controls } from "./controls.js";
 import { Download } from "./download.js";
 import { Drawing } from "./drawing.js";
+import { onceLoaded } from "./element.js";
 import { Hiding } from "./hiding.js";
 import { Ledger } from "./ledger.js";
+import { Keeper } from "./keeper.js";
 import { Live } from "./live.js";
 import { themed } from "./palette.js";
 import { Predict } from "./predict.js";
 import { Presets } from "./presets.js";
 import { Printed } from "./printed.js";
+import { Recording } from "./recording.js";
 import { Status } from "./status.js";
 import { Store } from "./store.js";
 import { Transport } from "./transport.js";
@@ -25,12 +28,16 @@ const address = (path) => new URL(path, document.baseURI);
 const socketAddress = (path) => address(path).href.replace(/^http/, "ws");
 
 const store = new Store();
+new Recording(store);
+const keeper = new Keeper();
+/** The run that this tab had before it was reloaded. */
+const before = await keeper.ofThisTab(location.hash);
 const ledger = new Ledger(store);
 const hiding = new Hiding(() => requestAnimationFrame(() => drawing.laidOut()));
 const bar = new AddressBar(store, hiding);
 const live = new Live(socketAddress("ws/train"), store, ...bar.run);
 live.views("lanes", ["hidden", "gradient"]); // until it is known which of them is in sight
-if (!bar.isHeld) live.connect();
+if (!bar.isHeld && !before) live.connect();
 
 const words = new Words();
 const transport = new Transport(store, live, words);
@@ -48,6 +55,8 @@ const status = new Status(words, {
   retry: () => live.retry(),
   reload: () => location.reload(),
   dismiss: () => store.dispatch({ type: "dismissed" }),
+  continue: () => live.connect(),
+  "start-anew": () => transport.start(...bar.run),
 });
 const printed = new Printed(words);
 const download = new Download(words, live, () => store.redraw());
@@ -57,6 +66,8 @@ let share = null;
 /** Begins the tour at a station, from 1; until its file is there, the station waits. */
 let stationAsked = 0;
 let goOnTour = (station) => void (stationAsked = station);
+/** @type {import("./keep.js").Keep|null} */
+let keep = null;
 /** @type {import("./pad.js").Pad|null} */
 let pad = null;
 /** @type {import("./slow.js").Slow|null} */
@@ -80,8 +91,15 @@ function drawWords(state, drawn) {
   share?.draw();
   slow?.draw(state);
   detach?.draw(state);
+  keep?.draw(state);
   pad?.draw(drawing.palette);
   graphs?.draw(drawing.plotly, drawing.plotly && drawing.palette);
+}
+
+keeper.serve({ store, live, bar, ledger, twin });
+if (before) {
+  store.dispatch({ type: "connection", status: "kept" });
+  keeper.show(before);
 }
 
 store.draws((state, drawn) => {
@@ -130,6 +148,7 @@ async function buildControls() {
   const [schema, { models }] = await Promise.all([json("recipe/schema"), json("models")]);
   controls.build(schema, models);
   presets.offer(schema.properties.framework.missing);
+  predict.offer(models);
   store.redraw({ all: true });
 }
 
@@ -169,15 +188,31 @@ whenNear(at("graphs"), async () => {
   graphs = new Graphs(words, socketAddress("ws/graphs"), () => store.redraw());
 });
 
+/** What a run is kept as. A file may be dropped long before the panel comes near. */
+async function kept() {
+  const { Keep } = await import("./keep.js");
+  keep ??= new Keep({ words, store, live, ledger, predict }, socketAddress("ws/verify"));
+  return keep;
+}
+whenNear(at("keep"), async () => void (await kept()));
+at("keep-open").addEventListener("click", () => {
+  at("keep").scrollIntoView({ behavior: "smooth" });
+  at("keep").focus({ preventScroll: true });
+});
+onceLoaded(async () => {
+  const { takesDrops } = await import("./drop.js");
+  takesDrops(words, async (file) => (await kept()).take(file));
+});
+
 /** Slow motion begins with a key too, wherever one is on the page: its file comes when all that is seen at first is there. */
-addEventListener("load", async () => {
+onceLoaded(async () => {
   const { Slow } = await import("./slow.js");
   slow = new Slow(store, live, words, (stage) => drawing.showStage(stage));
   store.redraw();
 });
 
 /** What explains the page: ⓘ, help, tables, the spoken summary and the tour. */
-addEventListener("load", async () => {
+onceLoaded(async () => {
   const { aid } = await import("./aids.js");
   goOnTour = aid({ store, live, words, twin, bar }).tour;
   if (stationAsked) goOnTour(stationAsked);
@@ -188,8 +223,8 @@ at("script").addEventListener("click", async () => {
   openScript(words, store.state);
 });
 
-addEventListener("online", () => live.retry());
-document.addEventListener("visibilitychange", () => document.hidden || live.retry());
+addEventListener("online", () => live.check());
+document.addEventListener("visibilitychange", () => document.hidden || live.check());
 
 const narrow = matchMedia("(max-width: 860px)");
 const fold = () => (at("recipe").open = !narrow.matches);

@@ -26,13 +26,15 @@ import { withLosses, withReached } from "./losses.js";
  */
 
 /**
- * @typedef {"connecting"|"live"|"waiting"|"full"|"refused"|"reload"|"offline"} ConnectionStatus
+ * @typedef {"connecting"|"live"|"waiting"|"full"|"refused"|"reload"|"offline"|"kept"} ConnectionStatus `kept`: not
+ *   connected until the visitor has chosen whether the run of before goes on
  * @typedef {{status: ConnectionStatus, seconds: number, detail: string}} ConnectionState
  * @typedef {{code: string, field: string|null, detail: string}} Complaint
  * @typedef {{kind: "finished", update: number}
  *   | {kind: "diverged", update: number, tensor: string}
  *   | {kind: "restarted", update: number}
  *   | {kind: "loaded", update: number}
+ *   | {kind: "moved", update: number, changes: string}
  *   | {kind: "rewound", update: number, rate: number}} Notice
  */
 
@@ -42,6 +44,7 @@ import { withLosses, withReached } from "./losses.js";
  * @property {{after: number|null, lost: boolean, slow: boolean, rewound: Record<string, any>|null, file: boolean}|null} opening an
  *   `open` is on its way; `after` is set when it resumes, `lost` when a run that could not be resumed starts again, `slow`
  *   when the answer may take seconds, `rewound` to what a diverged run goes back with, `file` where it goes on from one
+ * @property {boolean} isRecording what is shown is nobody's run, but a recording for who waits to be let in
  * @property {number} run counts the runs that this page opened; a resumed run keeps its number
  * @property {boolean} playing
  * @property {number|"max"} pace updates per second
@@ -51,6 +54,7 @@ import { withLosses, withReached } from "./losses.js";
  * @property {Record<string, any>|null} current the recipe that the update after `made` is made with
  * @property {{cell: string, hidden_size: number, parameters: number, text: string}|null} network
  * @property {Record<string, number|null>} floors mean losses that a kind of network cannot beat
+ * @property {{until_update: number, versions: Record<string, string>}[]} earlier what the run was made with before this server
  * @property {number} update the newest update held
  * @property {number|null} loss
  * @property {number|null} meanLoss
@@ -76,6 +80,7 @@ export function initialState() {
   return {
     connection: { status: "connecting", seconds: 0, detail: "" },
     opening: null,
+    isRecording: false,
     run: 0,
     playing: true,
     pace: 20,
@@ -84,6 +89,7 @@ export function initialState() {
     current: null,
     network: null,
     floors: {},
+    earlier: [],
     ...emptyRun(),
     complaint: null,
   };
@@ -115,8 +121,9 @@ export function apply(state, message) {
             playing: false,
             notice: { kind: "diverged", update: message.update, tensor: message.tensor },
           };
-    case "checkpoint":
-      return state; // what comes behind it is the socket's to keep
+    case "checkpoint": // what comes behind it is the socket's to keep
+    case "pong":
+      return state;
     case "error":
       return {
         ...state,
@@ -135,6 +142,10 @@ function fromThePage(state, message) {
       const { status, seconds = 0, detail = "" } = message;
       return { ...state, connection: { status, seconds, detail } };
     }
+    case "recorded":
+      return recorded(state, message);
+    case "kept":
+      return { ...state, ...message.shown, run: state.run + 1, opening: null, complaint: null };
     case "opening":
       return {
         ...state,
@@ -152,6 +163,11 @@ function fromThePage(state, message) {
     default:
       throw new Error(`unknown message type: ${String(message.type)}`);
   }
+}
+
+/** @param {State} state @returns {Record<string, any>} what there is of its run, to be shown again by the message `kept` */
+export function rest({ connection, opening, complaint, run, notice, ...shown }) {
+  return { ...shown, notice: stopped({ notice }) ? notice : null };
 }
 
 function openingOf({ after = null, lost = false, slow = false, rewound = null, file = false }) {
@@ -202,8 +218,11 @@ function opened(state, message) {
     current: recipeAfter(message.recipe, changes, goesOn ? state.update : message.update),
     network: message.network,
     floors: message.floors ?? {},
+    earlier: message.earlier ?? [],
+    isRecording: false,
   };
-  if (goesOn) return { ...next, made: state.update };
+  const moved = next.earlier.length > (goesOn ? state.earlier.length : 0) ? movedTo(message) : null;
+  if (goesOn) return { ...next, made: state.update, notice: moved ?? state.notice };
   const { playing, pace } = state.opening?.file ? message.played : state;
   return {
     ...next,
@@ -213,8 +232,15 @@ function opened(state, message) {
     update: message.update,
     made: message.update,
     run: state.run + 1,
-    notice: startedFrom(state.opening, lostSome, message.update),
+    notice: moved ?? startedFrom(state.opening, lostSome, message.update),
   };
+}
+
+/** @returns {Notice} which versions took over from which others */
+function movedTo({ earlier, versions }) {
+  const { until_update: update, versions: before } = earlier.at(-1);
+  const names = Object.keys({ ...before, ...versions }).filter((name) => name !== "unrolled" && before[name] !== versions[name]);
+  return { kind: "moved", update, changes: names.map((name) => `${name} ${before[name] ?? "–"} → ${versions[name] ?? "–"}`).join(", ") };
 }
 
 /** @returns {Notice|null} */
@@ -222,6 +248,11 @@ function startedFrom(opening, lostSome, update) {
   if (opening?.rewound) return { kind: "rewound", update, rate: opening.rewound.learning_rate };
   if (opening?.file) return { kind: "loaded", update };
   return lostSome ? { kind: "restarted", update } : null;
+}
+
+/** A run of nobody's begins to be shown; it keeps the number 0. */
+function recorded(state, { recipe, network, floors }) {
+  return { ...state, ...emptyRun(), recipe, current: recipe, changes: [], network, floors, isRecording: true };
 }
 
 function changed(state, message) {

@@ -1,19 +1,19 @@
 import { setText } from "./element.js";
 import { stopped } from "./state.js";
+import { grouped } from "./words.js";
 
-/** How things stand, always with a word; where something is to be done, a sentence and one button. */
+/** How things stand, always with a word; where something is to be done, a sentence and a button or two. */
 
-const BUSY = ["waiting", "full", "offline", "refused", "reload"];
+const BUSY = ["waiting", "full", "offline", "refused", "reload", "kept"];
 
 export class Status {
   #words;
   #on;
   #at;
-  #act = null;
 
   /**
    * @param {import("./words.js").Words} words
-   * @param {Record<"default"|"play"|"rewind"|"retry"|"reload"|"dismiss", () => void>} on
+   * @param {Record<"default"|"play"|"rewind"|"retry"|"reload"|"dismiss"|"continue"|"start-anew", () => void>} on
    */
   constructor(words, on) {
     this.#words = words;
@@ -23,11 +23,12 @@ export class Status {
       word: at("status-word"),
       notice: at("notice"),
       text: at("notice-text"),
-      action: at("notice-action"),
+      buttons: [at("notice-action"), at("notice-other")],
+      recording: at("recording"),
       toast: at("toast"),
       toastText: at("toast-text"),
     };
-    this.#at.action.addEventListener("click", () => this.#act?.());
+    for (const button of this.#at.buttons) button.addEventListener("click", () => on[button.dataset.testid]());
     at("toast-close").addEventListener("click", () => on.dismiss());
   }
 
@@ -43,38 +44,46 @@ export class Status {
     dataset.notice = state.notice?.kind ?? "";
     const word = status === "live" ? (stopped(state) ?? (state.playing ? "live" : "paused")) : status;
     setText(this.#at.word, this.#words.say(`status.${word}`));
-    this.#notice(this.#sentence(state, refusal));
+    this.#at.recording.hidden = !state.isRecording;
+    this.#notice(this.#sentence(state, refusal), this.#grouped(state.update));
     const complaint = atField || refusal ? null : state.complaint;
     this.#at.toast.hidden = !complaint;
     if (complaint) setText(this.#at.toastText, this.#words.say("page.complaint", { detail: this.#words.refusal(complaint) }));
   }
 
-  /** @returns {{text: string, action?: string, act?: () => void}|null} */
-  #sentence({ connection, notice, opening }, refusal) {
+  /** @returns {{text: string, acts: string[]}|null} a sentence, and what can be done about it */
+  #sentence({ connection, notice, opening, update, isRecording }, refusal) {
     const { status, seconds, detail } = connection;
+    if (status === "full" && isRecording) return { text: this.#words.say("notice.recording", { seconds }), acts: ["retry"] };
     if (BUSY.includes(status)) {
-      const acts = { refused: null, reload: "reload" };
-      const act = status in acts ? acts[status] : "retry";
-      return { text: this.#words.say(`notice.${status}`, { seconds, detail }), act };
+      const acts = { refused: [], reload: ["reload"], kept: ["continue", "start-anew"] }[status] ?? ["retry"];
+      return { text: this.#words.say(`notice.${status}`, { seconds, detail, update: this.#grouped(update) }), acts };
     }
     if (refusal) {
       const { complaint, key, values } = refusal;
       const why = complaint ? this.#words.refusal(complaint) : this.#words.say(key, values);
-      return { text: this.#words.say("link.refused", { why }), act: "default" };
+      return { text: this.#words.say("link.refused", { why }), acts: ["default"] };
     }
-    if (opening?.slow) return { text: this.#words.say("notice.slow") };
+    if (opening?.slow) return { text: this.#words.say("notice.slow"), acts: [] };
     if (!notice) return null;
-    const act = { finished: "play", diverged: "rewind", restarted: "dismiss", loaded: "dismiss", rewound: "dismiss" }[notice.kind];
-    return { text: this.#words.say(`notice.${notice.kind}`, notice), act };
+    const acts = [{ finished: "play", diverged: "rewind" }[notice.kind] ?? "dismiss"];
+    return { text: this.#words.say(`notice.${notice.kind}`, { ...notice, update: this.#grouped(notice.update) }), acts };
   }
 
-  #notice(sentence) {
+  #grouped(update) {
+    return grouped(update, this.#words.language);
+  }
+
+  #notice(sentence, update) {
     this.#at.notice.hidden = !sentence;
     if (!sentence) return;
     setText(this.#at.text, sentence.text);
-    this.#at.action.hidden = !sentence.act;
-    if (!sentence.act) return;
-    setText(this.#at.action, this.#words.say(`notice.act.${sentence.act}`));
-    this.#act = this.#on[sentence.act];
+    this.#at.buttons.forEach((button, i) => {
+      const act = sentence.acts[i];
+      button.hidden = !act;
+      if (!act) return;
+      button.dataset.testid = act;
+      setText(button, this.#words.say(`notice.act.${act}`, { update }));
+    });
   }
 }

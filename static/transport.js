@@ -74,9 +74,19 @@ export class Transport {
 
   toggle() {
     if (this.#at.play.disabled) return;
+    if (this.#isKept) {
+      this.#store.dispatch({ type: "play" });
+      this.#live.connect();
+      return;
+    }
     const type = this.#store.state.playing ? "pause" : "play";
     this.#store.dispatch({ type });
     this.#live.send({ type });
+  }
+
+  /** Whether the run of before the reload waits for the visitor's choice. */
+  get #isKept() {
+    return this.#store.state.connection.status === "kept";
   }
 
   play() {
@@ -114,10 +124,11 @@ export class Transport {
   draw(state) {
     const { play, step, pace, paceValue, update, loss } = this.#at;
     const over = stopped(state) === "diverged";
-    document.body.classList.toggle("playing", state.playing);
+    const playing = state.playing && !this.#isKept;
+    document.body.classList.toggle("playing", playing);
     play.disabled = over;
-    step.disabled = over;
-    const label = this.#words.say(state.playing ? "transport.pause" : "transport.play");
+    step.disabled = over || this.#isKept;
+    const label = this.#words.say(playing ? "transport.pause" : "transport.play");
     if (play.getAttribute("aria-label") !== label) play.setAttribute("aria-label", label);
     const notch = String(notchOf(state.pace));
     if (paceOf(Number(pace.value)) !== state.pace) pace.value = notch;

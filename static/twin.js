@@ -1,7 +1,7 @@
 import { without } from "./changes.js";
 import { lastOf } from "./columns.js";
 import { Live } from "./live.js";
-import { stopped } from "./state.js";
+import { rest, stopped } from "./state.js";
 import { Store } from "./store.js";
 
 /**
@@ -58,6 +58,8 @@ export class Twin {
   #given = [];
   #told = { playing: true, pace: 20, steps: 0 };
   #offered = null;
+  /** The twin of a kept run, until the first run is there to be followed. @type {Pick<import("./kept.js").Kept["twin"], "checkpoint"|"shown">|null} */
+  #resting = null;
 
   /**
    * @param {import("./words.js").Words} words
@@ -86,7 +88,7 @@ export class Twin {
 
   #leave() {
     this.#live?.close();
-    this.#live = this.#store = this.#choice = null;
+    this.#live = this.#store = this.#choice = this.#resting = null;
   }
 
   /** @returns {import("./state.js").State|null} the other run, once it is there */
@@ -117,11 +119,25 @@ export class Twin {
     this.#offered = null;
   }
 
+  /** What it takes to show the twin again and to go on with it; null where there is none. */
+  get kept() {
+    const { state } = this;
+    const checkpoint = this.#live?.held;
+    return state && checkpoint && !state.opening ? { id: this.id, checkpoint, shown: rest(state) } : null;
+  }
+
+  /** Shows the twin of a kept run, which goes on as soon as that does. @param {import("./kept.js").Kept["twin"]} kept */
+  takeUp({ id, checkpoint, shown }) {
+    this.#leave();
+    this.id = id;
+    this.#resting = { checkpoint, shown };
+  }
+
   /** Keeps the twin in step. @param {import("./state.js").State} state of the first run */
   draw(state) {
     if (!state.recipe || state.opening) return;
     this.#offer(state.recipe);
-    if (!this.id) return;
+    if (!this.id || state.connection.status === "kept") return;
     if (state.run !== this.#run) this.#begin(state);
     this.#follow(state);
     this.#live?.seen(Math.min(this.#store.state.update, state.update - windowAt(state.pace)));
@@ -138,6 +154,8 @@ export class Twin {
     const changes = this.#withoutSwitch(state.changes);
     this.#told = { playing: state.playing, pace: state.pace, steps: 0 };
     this.#given = state.changes;
+    const resting = this.#resting;
+    this.#resting = null;
     if (this.#live) {
       this.#store.dispatch({ type: state.playing ? "play" : "pause" });
       this.#live.start(recipe, changes);
@@ -149,6 +167,10 @@ export class Twin {
       this.#store.dispatch({ type: "pace", pace: state.pace });
       if (!state.playing) this.#store.dispatch({ type: "pause" });
       this.#live = new Live(this.#url, this.#store, recipe, changes);
+      if (resting) {
+        this.#store.dispatch({ type: "kept", shown: resting.shown });
+        this.#live.takeUp(resting.checkpoint);
+      }
       this.#live.connect();
     }
     this.#run = state.run;

@@ -333,6 +333,18 @@ def test_a_further_open_ends_the_run_and_begins_another(server: Server) -> None:
         assert timeless(one.updates(5))[:5] == first
 
 
+def test_a_ping_is_answered_at_any_time_and_changes_nothing(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.send(type="ping")
+        assert one.next() == {"type": "pong"}
+        one.open(play=False)
+        one.send(type="open", resume=True)
+        one.send(type="ping")
+        assert one.next() == {"type": "pong"}
+        one.socket.send(one.checkpoint)
+        assert one.opened()["update"] == 0
+
+
 # ---------------------------------------------------------------- a checkpoint on request
 
 

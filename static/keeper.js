@@ -1,0 +1,122 @@
+import { Claims } from "./claims.js";
+import { isLink, readLink } from "./link.js";
+import { find, put, ready, remove } from "./kept.js";
+import { rest } from "./state.js";
+import { throttled } from "./throttle.js";
+
+/** Keeps this tab's run where a reload finds it again. */
+
+const KEEP_EVERY = 2000; // ms at most; a tab that is hidden or left keeps at once
+const TAB = "unrolled.run"; // where a tab remembers its run: a reload keeps it, another tab has its own
+/** A run that was given up before this update is not worth one of the places. */
+const WORTH_KEEPING = 20;
+
+/** @typedef {import("./kept.js").Kept} Kept */
+
+export class Keeper {
+  #claims = new Claims();
+  #page = null;
+  #keep = throttled(KEEP_EVERY, () => this.#put());
+  /** The store's number of the run that has this tab's id. */
+  #run = 0;
+  #newest = 0;
+
+  /**
+   * @param {string} hash the address's fragment: where it asks for another run, that one is opened
+   * @returns {Promise<Kept|null>} the run that this tab had before it was reloaded, if no other tab has it
+   */
+  async ofThisTab(hash) {
+    const { id, hash: before } = remembered();
+    const kept = id ? await find(id) : null;
+    if (!kept || (hash !== before && !isOf(kept, hash)) || (await this.#claims.isTaken(id))) return null;
+    return kept;
+  }
+
+  /**
+   * @param {object} page
+   * @param {import("./store.js").Store} page.store
+   * @param {import("./live.js").Live} page.live
+   * @param {import("./address.js").AddressBar} page.bar
+   * @param {import("./ledger.js").Ledger} page.ledger
+   * @param {import("./twin.js").Twin} page.twin
+   */
+  serve(page) {
+    this.#page = page;
+    const { store, bar } = page;
+    ready();
+    store.hears((_, before, after) => {
+      const changed = ["update", "changes", "playing", "pace"].some((name) => before[name] !== after[name]);
+      if (changed && after.update > 0) this.#keep();
+    });
+    addEventListener("pagehide", () => {
+      this.#put();
+      if (this.#run > 0) remember(this.#claims.id, bar.refusal ? null : location.hash);
+    });
+    document.addEventListener("visibilitychange", () => document.hidden && this.#put());
+  }
+
+  /** Shows a kept run as it was; `live` goes on with it from the next connection on. @param {Kept} kept */
+  show(kept) {
+    const { store, live, ledger, twin } = this.#page;
+    store.dispatch({ type: "kept", shown: kept.shown });
+    ledger.restore(kept.ledger);
+    live.takeUp(kept.checkpoint);
+    if (kept.twin) twin.takeUp(kept.twin);
+    this.#claims.id = kept.id;
+    this.#run = store.state.run;
+    this.#newest = kept.shown.update;
+    remember(kept.id);
+  }
+
+  #put() {
+    const { store, live, bar, ledger, twin } = this.#page;
+    const { state } = store;
+    const { held: checkpoint } = live;
+    if (state.update === 0 || !checkpoint || state.opening || bar.refusal) return;
+    if (state.run !== this.#run) this.#another(state.run);
+    this.#newest = state.update;
+    put({
+      id: this.#claims.id,
+      saved: Date.now(),
+      link: bar.fragment,
+      checkpoint,
+      shown: rest(state),
+      ledger: ledger.snapshot(),
+      twin: twin.kept,
+    });
+  }
+
+  /** The run before stays among the latest. */
+  #another(run) {
+    if (this.#run > 0 && this.#newest < WORTH_KEEPING) remove(this.#claims.id);
+    if (this.#run > 0) this.#claims.renew();
+    this.#run = run;
+    remember(this.#claims.id);
+  }
+}
+
+/** @param {Kept} kept @param {string} hash */
+function isOf({ link }, hash) {
+  const asked = (text) => {
+    const { recipe, changes, wrong } = readLink(text);
+    return JSON.stringify([recipe, changes, wrong]);
+  };
+  return !isLink(hash) || asked(link) === asked(hash);
+}
+
+/** @returns {{id?: string, hash?: string|null}} the tab's run, and the fragment that it had as the tab was left */
+function remembered() {
+  try {
+    return JSON.parse(sessionStorage.getItem(TAB)) ?? {};
+  } catch {
+    return {}; // a page in a frame may be allowed nothing
+  }
+}
+
+function remember(id, hash = null) {
+  try {
+    sessionStorage.setItem(TAB, JSON.stringify({ id, hash }));
+  } catch {
+    // then it cannot be found again
+  }
+}

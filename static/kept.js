@@ -1,0 +1,109 @@
+/**
+ * The latest runs, in the browser's own database: what a tab needs to go on after a reload, on any server. A browser
+ * that keeps nothing (private windows, a full disk) is no error: the page works without.
+ */
+
+/**
+ * @typedef {object} Kept
+ * @property {string} id of the run
+ * @property {number} saved when, in milliseconds since 1970
+ * @property {string} link the page's fragment for it
+ * @property {{bytes: ArrayBuffer, update: number}} checkpoint the newest, and the update it is of
+ * @property {Record<string, any>} shown what the page shows of it: see `rest` in state.js; may be ahead of the checkpoint
+ * @property {import("./ledger.js").Snapshot} ledger
+ * @property {{checkpoint: {bytes: ArrayBuffer, update: number}, shown: Record<string, any>}|null} twin
+ */
+
+const NAME = "unrolled";
+const VERSION = 1;
+const RUNS = "runs";
+/** Runs kept: the latest. */
+export const MOST_RUNS = 10;
+
+/** @type {Promise<IDBDatabase>|null} */
+let opening = null;
+/** @type {IDBDatabase|null} */
+let database = null;
+
+function open() {
+  opening ??= new Promise((resolve, reject) => {
+    const request = indexedDB.open(NAME, VERSION);
+    request.onupgradeneeded = () => request.result.createObjectStore(RUNS, { keyPath: "id" }).createIndex("saved", "saved");
+    request.onsuccess = () => {
+      database = request.result;
+      database.onversionchange = () => database.close(); // a newer page in another tab
+      resolve(database);
+    };
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error("another tab keeps an older version open"));
+  });
+  return opening;
+}
+
+/** Opens the database ahead of need: a page that is left has no time for it. */
+export async function ready() {
+  try {
+    await open();
+  } catch {
+    // every call will say so
+  }
+}
+
+/** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
+function answer(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** @param {string} id @returns {Promise<Kept|null>} */
+export async function find(id) {
+  try {
+    const runs = (await open()).transaction(RUNS).objectStore(RUNS);
+    return (await answer(runs.get(id))) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** @returns {Promise<Kept[]>} the latest first */
+export async function all() {
+  try {
+    const runs = await answer((await open()).transaction(RUNS).objectStore(RUNS).index("saved").getAll());
+    return runs.reverse();
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Keeps a run, in the place of what was kept of it before; the oldest beyond MOST_RUNS goes. Where the database is open
+ * all is said to it before this returns: a page that is left has no later moment.
+ * @param {Kept} run
+ */
+export async function put(run) {
+  try {
+    const transaction = (database ?? (await open())).transaction(RUNS, "readwrite");
+    transaction.objectStore(RUNS).put(run);
+    transaction.commit();
+    await trim();
+  } catch {
+    // it goes on in this tab's memory
+  }
+}
+
+async function trim() {
+  const runs = database.transaction(RUNS, "readwrite").objectStore(RUNS);
+  const ids = await answer(runs.index("saved").getAllKeys());
+  for (const id of ids.slice(0, -MOST_RUNS)) runs.delete(id);
+}
+
+/** @param {string} id */
+export async function remove(id) {
+  try {
+    (await open()).transaction(RUNS, "readwrite").objectStore(RUNS).delete(id);
+  } catch {
+    // then there was nothing to forget
+  }
+}

@@ -1,0 +1,203 @@
+"""Runs that a page keeps: after a reload, in several tabs, and while the hall is full."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page, expect
+from websockets.exceptions import ConnectionClosed
+
+from model.recipe import Change, Recipe
+from model.training import Learner
+from tests.conftest import Server
+from tests.viewers import viewer
+from tests.visits import PHONE, Visit, Visits
+
+
+def reloads(one: Visit) -> int:
+    """Load the page again; the update at which it offers to continue."""
+    one.page.reload()
+    expect(one.at("continue")).to_be_visible()
+    one.until(lambda: one.update > 0, "what was kept is drawn")
+    return one.update
+
+
+def losses(updates: list[dict[str, Any]]) -> dict[int, np.float32]:
+    return {update["update"]: np.float32(update["loss"]) for update in updates}
+
+
+def uninterrupted(last: int, changes: tuple[Change, ...] = (), **recipe: Any) -> dict[int, np.float32]:
+    learner = Learner(Recipe.model_validate(recipe), changes=changes)
+    return {update: np.float32(learner.advance().loss) for update in range(1, last + 1)}
+
+
+def kept(page: Page) -> list[dict[str, Any]]:
+    """What the browser keeps of its latest runs."""
+    script = "const {all} = await import('/static/kept.js'); return (await all()).map("
+    script += "({id, link, checkpoint, shown}) => ({id, link, checkpoint: checkpoint.update, update: shown.update}))"
+    return page.evaluate(f"(async () => {{ {script} }})()")
+
+
+def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a_doubled_chunk(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(30)
+    one.choose("learning_rate", 0.005)
+    one.until(lambda: any(message["type"] == "changed" for message in one.received), "the change is made")
+    one.draws(60)
+    seen = one.update
+    at = reloads(one)
+    before = losses(one.updates())
+    assert seen <= at <= max(before), "it stands where it stood"
+    expect(one.at("continue")).to_have_text(f"Continue at update {at}")
+    expect(one.at("status")).to_have_text("paused")
+    del one.received[:]
+    one.at("continue").click()
+    one.draws(at + 30)
+    after = losses(one.updates())
+    assert min(after) == at + 1
+    assert sorted(after) == list(range(at + 1, max(after) + 1)), "each once, none missing"
+    changes = [Change.model_validate(change) for change in one.opened()[0]["changes"]]
+    whole = uninterrupted(max(after), tuple(changes))
+    assert {update: loss for update, loss in before.items() if update <= at} | after == whole, "to the last bit"
+    expect(one.at("notice")).to_be_hidden()
+
+
+def test_start_anew_begins_the_same_recipe_from_its_first_update(visit: Visits, server_url: str) -> None:
+    one = visit(server_url + "/#cell=gru", charts=False)
+    one.draws(25)
+    reloads(one)
+    del one.received[:]
+    one.at("start-anew").click()
+    one.draws(3)
+    opened = one.opened()[0]
+    assert (opened["update"], opened["recipe"]["cell"]) == (0, "gru")
+    assert one.updates()[0]["update"] == 1
+
+
+def test_a_paused_run_is_kept_paused_and_play_continues_it(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(10)
+    at = one.pauses()
+    assert reloads(one) == at
+    del one.received[:]
+    one.at("continue").click()
+    one.until(lambda: bool(one.opened()), "it is opened")
+    expect(one.at("status")).to_have_text("paused")
+    assert reloads(one) == at
+    one.page.keyboard.press("Space")
+    one.draws(at + 3)
+    assert one.update < at + 100
+
+
+def test_a_reload_keeps_a_twin_in_step(visit: Visits, server_url: str) -> None:
+    one = visit(server_url + "/#twin=gru", charts=False)
+    one.draws(50)
+    at = reloads(one)
+    expect(one.at("twin")).to_have_value("gru")
+    del one.received[:], one.sent[:]
+    one.at("continue").click()
+    one.draws(at + 20)
+    assert {message["recipe"]["cell"] for message in one.opened()} == {"rnn", "gru"}
+    afters = [message["after"] for message in one.sent if message["type"] == "open"]
+    assert len(afters) == 2
+    assert min(afters) > 30, "neither begins anew"
+
+
+def test_a_link_to_another_run_is_followed_and_not_the_run_of_before(visit: Visits, server_url: str) -> None:
+    one = visit(server_url + "/#seed=4", charts=False)
+    one.draws(10)
+    one.page.goto(server_url + "/healthz")
+    one.page.goto(server_url + "/#seed=5")
+    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 5, "the link's run is opened")
+    one.draws(10)
+    one.page.goto(server_url + "/healthz")
+    one.page.goto(server_url + "/#seed=4")
+    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 4, "this too: its run is no longer the tab's")
+
+
+def test_two_tabs_do_not_fight_over_one_run(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(30)
+    tab = one.page.evaluate("sessionStorage.getItem('unrolled.run')")
+    other = one.context.new_page()
+    # what "duplicate tab" does: the copy has the tab's own memory
+    other.add_init_script(f"sessionStorage.getItem('unrolled.run') ?? sessionStorage.setItem('unrolled.run', '{tab}')")
+    other.goto(one.page.url)
+    expect(other.get_by_test_id("status")).to_have_text("live")
+    at = one.update
+    one.draws(at + 10)
+    one.until(lambda: len(kept(one.page)) == 2, "each keeps a run of its own")
+    other.close()
+    assert reloads(one) >= at
+
+
+def test_only_the_ten_latest_runs_are_kept(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(21)
+    script = "const {put, all} = await import('/static/kept.js'); const [run] = await all();"
+    script += "for (let i = 0; i < 12; i += 1) await put({...run, id: `run ${i}`, saved: run.saved + 1e9 + i});"
+    one.page.evaluate(f"(async () => {{ {script} }})()")
+    ids = [run["id"] for run in kept(one.page)]
+    assert ids == [f"run {i}" for i in range(11, 1, -1)]
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(visit: Visits) -> None:
+    def without_a_database(page: Page) -> None:
+        page.add_init_script("Object.defineProperty(window, 'indexedDB', {value: undefined})")
+
+    one = visit(charts=False, prepare=without_a_database)
+    one.draws(10)
+    one.page.reload()
+    one.draws(5)
+
+
+def test_a_full_hall_shows_the_wait_and_a_recording_that_says_so(
+    visit: Visits, start_server: Callable[..., Any]
+) -> None:
+    with start_server(max_viewers=1) as server:
+        assert isinstance(server, Server)
+        inside = visit(server.url, charts=False)
+        inside.draws(3)
+        one = visit(server.url, charts=False, viewport=PHONE)
+        expect(one.at("recording")).to_be_visible()
+        expect(one.at("recording")).to_have_text("Recording, not your own run")
+        expect(one.at("notice")).to_contain_text("The hall is full. While you wait, this is a recording")
+        expect(one.at("status")).to_have_text("hall is full")
+        one.until(lambda: one.update >= 12, "the recording plays")
+        assert one.updates() == [], "not a word of it came over the socket"
+        inside.page.close()
+        one.until(lambda: bool(one.updates()), "it is let in")
+        expect(one.at("recording")).to_be_hidden()
+        one.draws(5)
+        assert one.updates()[0]["update"] == 1
+
+
+@contextmanager
+def inside(server: Server) -> Iterator[None]:
+    """Another viewer takes the place as soon as it is free."""
+    while True:
+        with viewer(server.ws) as other:
+            try:
+                other.open(play=False)
+            except ConnectionClosed:
+                continue
+            yield
+            return
+
+
+def test_a_run_of_ones_own_is_not_replaced_by_a_recording_while_the_hall_is_full(
+    visit: Visits, start_server: Callable[..., Any]
+) -> None:
+    with start_server(max_viewers=1) as server:
+        one = visit(server.url, charts=False)
+        one.draws(10)
+        one.page.evaluate("wires.at(-1).close()")
+        with inside(server):
+            expect(one.at("status")).to_have_text("hall is full")
+            expect(one.at("notice")).to_contain_text("The hall is full")
+            at = one.update
+            expect(one.at("recording")).to_be_hidden()
+        one.draws(at + 5)
+        came = {update["update"] for update in one.updates()}
+        assert came == set(range(1, max(came) + 1)), "its own run went on"
