@@ -1,10 +1,13 @@
 import { STILL, axis, layout } from "./charts.js";
 import { copyText } from "./clipboard.js";
 import { bodyOf, curlOf, pasted, sine } from "./request.js";
+import { grouped } from "./words.js";
 
 /** The predict panel: ask the trained network over HTTP, see its answer, take the curl along. */
 
 const COPIED = 1600; // ms that the button says so
+/** The model that answers where none is named. */
+const SHIPPED = "sine";
 
 export class Predict {
   #words;
@@ -16,6 +19,10 @@ export class Predict {
   /** Where a generated sine goes on when the state is carried, in units of π. */
   #next = 0;
   #url = new URL("predict", document.baseURI).href;
+  /** Models that can answer, the one that ships with the project first. @type {Record<string, any>[]} */
+  #models = [];
+  /** The ids of those that were uploaded from this page. */
+  #own = new Set();
   #dirty = true;
 
   /**
@@ -28,7 +35,7 @@ export class Predict {
     const ids = [
       ..."predict-form generate paste samples interval phase samples-value interval-value phase-value".split(" "),
       ..."numbers carry carry-caption predict-go predict-error predict-mse predict-chart".split(" "),
-      ..."predict-warnings curl copy copy-word".split(" "),
+      ..."predict-warnings predict-model curl copy copy-word".split(" "),
     ];
     this.#at = Object.fromEntries(ids.map((id) => [id, document.getElementById(id)]));
     const form = this.#at["predict-form"];
@@ -37,15 +44,49 @@ export class Predict {
       event.preventDefault();
       this.#send();
     });
-    this.#at.carry.addEventListener("change", () => {
-      this.#state = null;
-      this.#asked();
-    });
+    for (const control of [this.#at.carry, this.#at["predict-model"]]) {
+      control.addEventListener("change", () => {
+        this.#state = null; // it belongs to its network
+        this.#asked();
+      });
+    }
     this.#at.copy.addEventListener("click", () => this.#copy());
     this.#asked();
   }
 
+  /** @param {Record<string, any>[]} models as GET /models lists them */
+  offer(models) {
+    const listed = models.map(({ id }) => id);
+    this.#models = [...models, ...this.#models.filter(({ id }) => !listed.includes(id))];
+    this.#listModels();
+  }
+
+  /** @param {Record<string, any>} model a run that was just uploaded: it answers from now on */
+  use(model) {
+    this.#own.add(model.id);
+    this.offer([...this.#models.filter(({ id }) => id !== model.id), model]);
+    this.#at["predict-model"].value = model.id;
+    this.#state = null;
+    this.#asked();
+  }
+
+  #listModels() {
+    const select = this.#at["predict-model"];
+    const { value } = select;
+    const options = this.#models.map((model) => new Option(this.#nameOf(model), model.id));
+    if (options.length === 0) return;
+    select.replaceChildren(...options);
+    select.value = value;
+  }
+
+  #nameOf({ id, cell, hidden_size, update }) {
+    if (id === SHIPPED) return this.#words.say("predict.model.sine");
+    const values = { cell: cell.toUpperCase(), hidden_size, update: grouped(update, this.#words.language), id: id.slice(0, 6) };
+    return this.#words.say(this.#own.has(id) ? "predict.model.own" : "predict.model.other", values);
+  }
+
   relabel() {
+    this.#listModels();
     this.#show();
     this.#at["copy-word"].textContent = this.#words.say("predict.copy");
   }
@@ -120,7 +161,8 @@ export class Predict {
   }
 
   #body() {
-    return bodyOf(this.#question, this.#at.carry.checked ? this.#state : null);
+    const model = this.#at["predict-model"].value;
+    return bodyOf(this.#question, this.#at.carry.checked ? this.#state : null, model === SHIPPED ? null : model);
   }
 
   #complain(sentence) {

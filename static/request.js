@@ -39,9 +39,9 @@ export function pasted(text) {
   return { x: sequence.map((_, i) => i + 1), sequence, target: null, over: "sample" };
 }
 
-/** @param {Question} question @param {string|null} state @returns {string} JSON */
-export function bodyOf({ sequence, target }, state) {
-  return JSON.stringify({ sequence, ...(target && { target }), ...(state && { state }) });
+/** @param {Question} question @param {string|null} state @param {string|null} model id @returns {string} JSON */
+export function bodyOf({ sequence, target }, state, model = null) {
+  return JSON.stringify({ sequence, ...(target && { target }), ...(state && { state }), ...(model && { model }) });
 }
 
 /** @param {string} url @param {string} body JSON, which holds no single quote here */

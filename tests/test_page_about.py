@@ -168,6 +168,7 @@ def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(visit: Visits) -> Non
 
 NAMES = r"""PyTorch|TensorFlow|ONNX( Runtime)?|AMD|EPYC|Intel|Xeon|Adam|SGD|RNN|GRU|LSTM|Unrolled|EN|API|GPU|Python|HTTP
 sine?|cos|tanh|detach|batch|time step|scan|Tour|ValueError:.*|You marked.*|[\d.,]+\s?m?s|nn\.\w+|torch\.\w+|tf\.\w+
+CSV|JSON|pandas|safetensors|SHA-256|float32
 allow_rnn|curl|torch|numpy|retain_graph=True|optimizer\.step\(\)|dynamic=True|POST /predict|Esc""".replace("\n", "|")
 """What has no other name in Chinese: names of things, of keys and of code, and a framework's own words."""
 

@@ -1,8 +1,18 @@
 """What the page keeps of its run, and what it hands out of it: CSV, JSON and an animation that needs no server."""
 
-from playwright.sync_api import Browser
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
 
-from tests.visits import folded
+import numpy as np
+from playwright.sync_api import Browser, Page, expect
+
+from tests.test_page_axe import AXE, RULES
+from tests.test_page_keep import comes_near, saves
+from tests.visits import PHONE, Visit, Visits, folded
 
 LEDGER = (
     "const {Ledger, MOST_ROWS, FIRST_CHUNKS, NEWEST_CHUNKS, MOST_SAMPLES} = await import('/static/ledger.js');"
@@ -88,3 +98,139 @@ def test_the_ledger_is_bounded_and_says_from_where_it_holds(browser: Browser, se
     first, newest = kept["kept"]
     assert kept["chunks"] == [*range(1, first + 1), *range(50_001 - newest, 50_001)]
     assert [update for update, _ in kept["large"]] == [1, 2, 8, 9], "fewer of large chunks"
+
+
+# ---------------------------------------------------------------- files
+
+
+def floats(numbers: list[Any]) -> list[int]:
+    """The bits of float32 numbers."""
+    return np.array([float(number) for number in numbers], np.float32).view(np.uint32).tolist()
+
+
+def test_csv_and_json_hold_every_update_seen_and_read_back_to_the_bit(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(3)
+    page.choose("learning_rate", 0.005)
+    page.until(lambda: any(message["type"] == "changed" for message in page.received), "the rate is changed")
+    page.draws(page.update + 3)
+    page.pauses()
+    comes_near(page)
+    seen = page.updates()
+    expect(page.at("keep-seen")).to_contain_text(f"Updates 1 to {len(seen)}, ")
+    changes = [message for message in page.received if message["type"] == "changed"]
+    rates = [0.02 if update["update"] <= changes[0]["after_update"] else 0.005 for update in seen]
+
+    name, data = saves(page, "keep-csv")
+    assert name == f"unrolled-rnn-seed1-updates1-{len(seen)}.csv"
+    rows = list(csv.DictReader(io.StringIO(data.decode())))
+    assert [int(row["update"]) for row in rows] == [update["update"] for update in seen]
+    assert [int(row["length"]) for row in rows] == [update["length"] for update in seen]
+    for column in ("loss", "mean_loss"):
+        assert floats([row[column] for row in rows]) == floats([update[column] for update in seen])
+        assert [row[column] for row in rows] == [repr(update[column]) for update in seen], "in its shortest form"
+    assert [float(row["learning_rate"]) for row in rows] == rates
+
+    name, data = saves(page, "keep-json")
+    assert name == f"unrolled-rnn-seed1-updates1-{len(seen)}.json"
+    export = json.loads(data)
+    assert export["unrolled_export"] == 1
+    assert export["recipe"] == page.opened()[0]["recipe"]
+    assert [change["after_update"] for change in export["changes"]] == [change["after_update"] for change in changes]
+    assert export["versions"] == page.opened()[0]["versions"]
+    assert floats([row["loss"] for row in export["updates"]]) == floats([update["loss"] for update in seen])
+    for chunk, update in zip(export["chunks"], seen, strict=True):
+        names = ("update", "length", "stream_ids", "t", "input", "target", "prediction")
+        assert {name: chunk[name] for name in names} == {name: update[name] for name in names}
+    assert [row["streams"] for row in export["updates"]] == [update["streams"] for update in seen]
+
+
+def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, tmp_path: Path) -> None:
+    page = visit(charts=False)
+    page.draws(12)
+    resting = page.pauses()
+    comes_near(page)
+    for language, phone, title in (("en", False, "RNN, 32 units, seed 1"), ("zh", True, "RNN，32 个单元，种子 1")):
+        page.page.locator(f"[data-language={language}]").click()
+        expect(page.at("keep-animation")).to_have_text("Animation" if language == "en" else "动画")
+        name, data = saves(page, "keep-animation")
+        assert name == f"unrolled-rnn-seed1-updates1-{resting}.html"
+        file = tmp_path / f"{language}.html"
+        file.write_bytes(data)
+        player = played(page, file, dark=phone, phone=phone)
+        expect(player.locator("h1")).to_have_text(title)
+        expect(player.locator("html")).to_have_attribute("lang", "en" if language == "en" else "zh-CN")
+        update = player.locator("#update")
+        play = player.locator("#play")
+        expect(play).to_have_attribute("aria-label", "Pause" if language == "en" else "暂停")
+        expect(update).to_have_text("3")
+        player.keyboard.press("Space")
+        expect(play).to_have_attribute("aria-label", "Play" if language == "en" else "播放")
+        before = picture(player)
+        player.locator("#at").fill("7")
+        expect(update).to_have_text("8")
+        assert picture(player) != before
+        loss = next(each["loss"] for each in page.updates() if each["update"] == 8)
+        expect(player.locator("#loss-now")).to_have_text(f"{loss:.4f}")
+        expect(player.locator("#wave")).to_have_attribute("aria-label", re.compile(rf"{loss:.4f}"))
+        player.locator("#at").blur()
+        player.keyboard.press("ArrowRight")
+        expect(update).to_have_text("9")
+        player.locator("#speed").select_option("60")
+        play.click()
+        expect(update).to_have_text(str(resting))
+        expect(play).to_have_attribute("aria-label", "Play" if language == "en" else "播放")
+        player.locator("summary").click()
+        expect(player.locator("#recipe")).to_contain_text("0.02")
+        assert player.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert axe_finds(player) == []
+        player.close()
+
+
+def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, server_url: str, tmp_path: Path) -> None:
+    script = """
+      const {animation} = await import('/static/export_animation.js');
+      const {Words} = await import('/static/words.js');
+      const words = new Words();
+      await words.load('en');
+      const {store, ledger} = begun();
+      store.dispatch(updates(1, 3));
+      const evil = '</script><img src=x onerror="window.hurt = 1">{{run}}$&';
+      const recipe = {...store.state.recipe, cell: evil, seed: evil, hidden_size: evil, [evil]: evil};
+      return animation(ledger, {...store.state, recipe, floors: {}}, words);
+    """
+    file = tmp_path / "evil.html"
+    file.write_text(folded(browser, server_url, LEDGER + script), "utf-8")
+    page = browser.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.goto(file.as_uri())
+    expect(page.locator("#update")).to_have_text("3")
+    expect(page.locator("h1")).to_contain_text('</SCRIPT><IMG SRC=X ONERROR="WINDOW.HURT = 1">{{RUN}}$&')
+    assert page.evaluate("window.hurt") is None
+    assert page.locator("img").count() == 0
+    assert troubles == []
+    page.close()
+
+
+def played(visit: Visit, file: Path, dark: bool, phone: bool) -> Page:
+    """The animation in a page of its own, which may load nothing but itself."""
+    player = visit.context.new_page()
+    player.set_viewport_size(PHONE if phone else {"width": 1440, "height": 900})
+    player.emulate_media(color_scheme="dark" if dark else "light")
+    for event in ("pageerror", "console"):
+        player.on(event, lambda said: visit.troubles.append(str(said)))
+    player.on("request", lambda request: request.url == file.as_uri() or visit.troubles.append(request.url))
+    player.goto(file.as_uri())
+    return player
+
+
+def picture(player: Page) -> str:
+    frame = "(done) => requestAnimationFrame(() => requestAnimationFrame(done))"
+    return player.evaluate(f"async () => {{ await new Promise({frame}); return wave.toDataURL(); }}")
+
+
+def axe_finds(player: Page) -> list[str]:
+    player.evaluate(f"() => {{ {AXE} }}")
+    script = "async (tags) => (await axe.run(document, {runOnly: tags})).violations.map(({id}) => id)"
+    return player.evaluate(script, RULES)

@@ -313,7 +313,7 @@ def test_the_about_button_of_a_dialog_stands_right_behind_its_title(
 
 # ---------------------------------------------------------------- Chinese
 
-NAMES = r"\b(Unrolled|API|PyTorch|TensorFlow|ONNX Runtime|RNN|GRU|LSTM|Adam|SGD|detach|[0-9a-f]{16})\b|“[^”]*”"
+NAMES = r"\b(Unrolled|API|CSV|JSON|PyTorch|TensorFlow|ONNX Runtime|RNN|GRU|LSTM|Adam|SGD|detach|[0-9a-f]{16})\b|“[^”]*”"
 """What is called so in Chinese too, a model's id, and what is quoted."""
 
 

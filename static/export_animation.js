@@ -1,0 +1,83 @@
+import { grouped } from "./words.js";
+
+/** The run as a page of its own: player.html, which `unrolled train --chart` fills too, with the numbers of this run. */
+
+const DECIMALS = 4; // of a sample: finer than a pixel
+const FLOORS = ["memoryless", "no_carry", "joining"];
+/** The player's words, and the page's that say the same. */
+const WORDS = {
+  wave: "wave.title", target: "wave.target", prediction: "wave.prediction", input: "wave.input",
+  update: "transport.update", loss_word: "transport.loss", loss: "loss.title", each: "loss.each", mean: "loss.mean",
+  recipe: "recipe.title", play: "transport.play", pause: "transport.pause",
+  length: "player.length", speed: "player.speed", picture: "player.picture",
+};
+/** What the player fills itself. */
+const HOLES = { update: "{update}", length: "{length}", loss: "{loss}" };
+
+/**
+ * @param {import("./ledger.js").Ledger} ledger
+ * @param {import("./state.js").State} state
+ * @param {import("./words.js").Words} words
+ * @returns {Promise<string>} HTML
+ */
+export async function animation(ledger, state, words) {
+  const answer = await fetch("static/player.html");
+  if (!answer.ok) throw new Error(`no player: ${answer.status}`);
+  const run = runOf(ledger, state, words);
+  const parts = {
+    lang: document.documentElement.lang,
+    title: escaped(`Unrolled: ${run.title}`),
+    run: JSON.stringify(run).replace(/</g, "\\u003c"), // nothing in it can end the script that it stands in
+  };
+  return (await answer.text()).replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]);
+}
+
+function runOf({ rows, count, chunks }, { recipe, changes, floors }, words) {
+  const number = (value) => grouped(value, words.language);
+  const [from, to] = [rows.update[0], rows.update[count - 1]].map(number);
+  const name = (field) => words.sayOr(`recipe.${field}`, field);
+  const settings = (fields) => Object.entries(fields).map(([field, value]) => `${name(field)} ${value}`).join(words.say("keep.and"));
+  const changed = changes.map(({ after_update: after, ...fields }) => [
+    words.say("player.change", { update: number(after) }),
+    settings(fields),
+  ]);
+  return {
+    title: words.say("player.title", { ...recipe, cell: recipe.cell.toUpperCase() }),
+    about: words.say("player.about", { from, to, date: new Date().toLocaleDateString(document.documentElement.lang) }),
+    kept: words.say("player.kept", { updates: stretches(chunks, number, words) }),
+    words: Object.fromEntries(Object.entries(WORDS).map(([key, ours]) => [key, words.say(ours, HOLES)])),
+    recipe: Object.fromEntries([...Object.entries(recipe).map(([field, value]) => [name(field), String(value)]), ...changed]),
+    floors: FLOORS.filter((floor) => floors[floor]).map((floor) => ({
+      loss: floors[floor],
+      text: words.say(`floor.${floor}`, { loss: floors[floor].toPrecision(3) }),
+    })),
+    rows: { update: [...rows.update], loss: Array.from(rows.loss, (loss) => Number(loss.toPrecision(5))) },
+    chunks: chunks.map(chunkOf),
+  };
+}
+
+function chunkOf({ update, length, phase, input, target, prediction, loss }) {
+  const rounded = (value) => Number(value.toFixed(DECIMALS));
+  const inRows = (values) => {
+    const all = Array.from(values, rounded);
+    return Array.from({ length: all.length / length }, (_, row) => all.slice(row * length, (row + 1) * length));
+  };
+  const span = [phase[0], phase[length - 1]].map((radians) => rounded(radians / Math.PI));
+  const rows = { input: inRows(input).slice(0, 1), target: inRows(target), prediction: inRows(prediction) };
+  return { update, length, span, loss: Number(loss.toPrecision(5)), ...rows };
+}
+
+/** Which updates' samples there are, as words: 1–200, 841–1,240. */
+function stretches(chunks, number, words) {
+  const found = [];
+  for (const { update } of chunks) {
+    const last = found[found.length - 1];
+    if (last && update === last[1] + 1) last[1] = update;
+    else found.push([update, update]);
+  }
+  return found.map(([from, to]) => `${number(from)}–${number(to)}`).join(words.say("keep.and"));
+}
+
+function escaped(text) {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}
