@@ -2,6 +2,7 @@
 # make test   install, then run every test, the browser's included
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
 # make fuzz   20,000 hostile checkpoints, and what some of them cost a live server
+# make faults kill -9, cut wires, reloads and moves at random moments, under a real page
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
 # make recording  write static/recording.json, which the page plays while the hall is full
@@ -13,7 +14,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs fuzz check format schema recording bench chromium
+.PHONY: run test test-graphs fuzz faults check format schema recording bench chromium
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -27,6 +28,9 @@ test-graphs: .venv/graphs.stamp chromium
 fuzz: .venv/dev.stamp
 	$(bin)/pytest -n 2 tests/fuzz/test_hostile.py $(ARGS)
 	$(bin)/pytest tests/fuzz/test_live.py $(ARGS)
+
+faults: .venv/dev.stamp chromium
+	$(bin)/pytest tests/faults $(ARGS)
 
 check: .venv/dev.stamp
 	$(bin)/ruff check .

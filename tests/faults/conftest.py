@@ -1,0 +1,39 @@
+"""Servers to kill, and what recovery took at the end."""
+
+import random
+import statistics
+from collections.abc import Iterator
+
+import pytest
+from _pytest.terminal import TerminalReporter
+
+from tests.faults.servers import Servers, servers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--moments", type=int, default=random.randrange(10**6), help="seed of the random moments")
+
+
+@pytest.fixture(scope="session")
+def moments(request: pytest.FixtureRequest) -> int:
+    """The seed of all random moments of this session."""
+    return int(request.config.getoption("--moments"))
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with servers(tmp_path_factory.mktemp("faults")) as started:
+        yield started
+        assert "Traceback" not in started.log.read_text()
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"random moments of --moments {config.getoption('--moments')}")
+    times: dict[str, list[float]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if isinstance(value, float):
+                times.setdefault(name, []).append(value)
+    for name, seconds in times.items():
+        middle, worst = statistics.median(seconds), max(seconds)
+        terminalreporter.write_line(f"{name}: {len(seconds)} times, median {middle:.2f} s, worst {worst:.2f} s")

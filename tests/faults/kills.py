@@ -1,0 +1,62 @@
+"""`kill -9` at random moments of a run that a plain socket follows; the next server is on the same port."""
+
+import random
+import threading
+from typing import Any
+
+from tests.faults.curves import uninterrupted
+from tests.faults.follower import Follower
+from tests.faults.servers import Servers, free_port
+from tests.viewers import timeless
+
+
+def survives(servers: Servers, cell: str, pace: float | str, kills: int, seed: int) -> Follower:
+    """Play a run through so many kills, and hold all of it to the run that was never interrupted."""
+    draw = random.Random(f"{seed} {cell} {pace}")
+    recipe = {"cell": cell, "seed": draw.randrange(1000), "hidden_size": 16, "most_streams": 3, "noise": 0.05}
+    port = free_port()
+    server = servers.start(port)
+    follower = Follower(port, recipe, pace, draw)
+    ended = threading.Event()
+    trouble: list[BaseException] = []
+
+    def follow() -> None:
+        try:
+            follower.follow(ended.is_set)
+        except BaseException as error:
+            trouble.append(error)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        for _ in range(kills):
+            wait_for(follower, len(follower.updates) + 2, trouble)
+            threading.Event().wait(draw.uniform(0, 1.2))
+            server.kill()
+            server = servers.start(port)
+            follower.up = server.up
+        wait_for(follower, len(follower.updates) + 20, trouble)
+    finally:
+        ended.set()
+        thread.join()
+        server.kill()
+    assert trouble == []
+    assert follower.sessions > kills
+    compare(follower)
+    return follower
+
+
+def wait_for(follower: Follower, updates: int, trouble: list[BaseException], seconds: float = 30) -> None:
+    for _ in range(int(seconds * 100)):
+        if trouble:
+            raise trouble[0]
+        if len(follower.updates) >= updates:
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError(f"update {updates} did not come within {seconds} s, at {len(follower.updates)}")
+
+
+def compare(follower: Follower) -> None:
+    wanted: Any = uninterrupted(follower._recipe, follower.changes)
+    for got in timeless(follower.updates):
+        assert got == next(wanted), f"update {got['update']} of {len(follower.updates)}, changes {follower.changes}"
