@@ -3,11 +3,12 @@
 import sys
 import time
 
-from bench import first_prediction, frames, learner, predict, probes, startup, streaming
+from bench import first_prediction, frames, learner, predict, probes, resuming, startup, streaming
 
 ALL = {
     "learner": learner.measure,
     "streaming": streaming.measure,
+    "resuming": resuming.measure,
     "startup": startup.measure,
     "first_prediction": first_prediction.measure,
     "frames": frames.measure,
