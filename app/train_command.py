@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from app.chart import page
 from app.mistake import (
     Mistake,
     check_folder,
@@ -24,7 +25,7 @@ from model.recipe import LIVE_FIELDS, Recipe
 from model.training import Diverged, Learner, Update
 
 MOST_CHARTED = 5000
-"""Updates that a chart's page holds; a default run needs about 2 kB for each."""
+"""Updates that a chart's page holds; a default run needs about half a kB for each."""
 
 
 def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -83,11 +84,7 @@ def train(
     if save is not None:
         write_file(save, learner.checkpoint().to_bytes())
     if chart is not None:
-        from app.chart import page  # Plotly is slow to import
-
-        now = learner.now
-        title = f"Unrolled: {now.cell}, {now.hidden_size} units, seed {now.seed}"
-        write_file(chart, page(made, title).encode())
+        write_file(chart, page(made, learner.recipe, learner.changes).encode())
 
 
 def chosen(context: click.Context, fields: dict[str, Any]) -> tuple[Recipe, Checkpoint | None]:

@@ -4,13 +4,8 @@ import { grouped } from "./words.js";
 
 const DECIMALS = 4; // of a sample: finer than a pixel
 const FLOORS = ["memoryless", "no_carry", "joining"];
-/** The player's words, and the page's that say the same. */
-const WORDS = {
-  wave: "wave.title", target: "wave.target", prediction: "wave.prediction", input: "wave.input",
-  update: "transport.update", loss_word: "transport.loss", loss: "loss.title", each: "loss.each", mean: "loss.mean",
-  recipe: "recipe.title", play: "transport.play", pause: "transport.pause",
-  length: "player.length", speed: "player.speed", picture: "player.picture",
-};
+/** A word of the page that the player names. */
+const WORD = /say(?:=|\()"([\w.]+)"/g;
 /** What the player fills itself. */
 const HOLES = { update: "{update}", length: "{length}", loss: "{loss}" };
 
@@ -23,13 +18,15 @@ const HOLES = { update: "{update}", length: "{length}", loss: "{loss}" };
 export async function animation(ledger, state, words) {
   const answer = await fetch("static/player.html");
   if (!answer.ok) throw new Error(`no player: ${answer.status}`);
-  const run = runOf(ledger, state, words);
+  const template = await answer.text();
+  const named = [...template.matchAll(WORD)].map(([, key]) => [key, words.say(key, HOLES)]);
+  const run = { ...runOf(ledger, state, words), words: Object.fromEntries(named) };
   const parts = {
     lang: document.documentElement.lang,
     title: escaped(`Unrolled: ${run.title}`),
     run: JSON.stringify(run).replace(/</g, "\\u003c"), // nothing in it can end the script that it stands in
   };
-  return (await answer.text()).replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]);
+  return template.replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]);
 }
 
 function runOf({ rows, count, chunks }, { recipe, changes, floors }, words) {
@@ -45,7 +42,6 @@ function runOf({ rows, count, chunks }, { recipe, changes, floors }, words) {
     title: words.say("player.title", { ...recipe, cell: recipe.cell.toUpperCase() }),
     about: words.say("player.about", { from, to, date: new Date().toLocaleDateString(document.documentElement.lang) }),
     kept: words.say("player.kept", { updates: stretches(chunks, number, words) }),
-    words: Object.fromEntries(Object.entries(WORDS).map(([key, ours]) => [key, words.say(ours, HOLES)])),
     recipe: Object.fromEntries([...Object.entries(recipe).map(([field, value]) => [name(field), String(value)]), ...changed]),
     floors: FLOORS.filter((floor) => floors[floor]).map((floor) => ({
       loss: floors[floor],

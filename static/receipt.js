@@ -94,7 +94,7 @@ export class Receipt {
     if (name !== null) this.#seen = null;
     this.#says = null;
     this.#replay.start(receipt);
-    this.#at.says.scrollIntoView({ block: "nearest" });
+    this.#at.says.scrollIntoView({ block: "center" });
   }
 
   /** @returns {{sentence: string, tone?: string}} what is to be said now */
@@ -124,7 +124,7 @@ export class Receipt {
     const names = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((name) => before[name] !== now[name]);
     const none = this.#words.say("receipt.none");
     const said = (name) => ({ name, before: String(before[name] ?? none), after: String(now[name] ?? none) });
-    return names.map((name) => this.#words.say("receipt.version", said(name))).join(this.#words.say("keep.and"));
+    return names.map((name) => this.#words.say("receipt.version", said(name))).join(this.#words.say("receipt.and"));
   }
 
   async #save() {

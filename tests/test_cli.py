@@ -121,9 +121,10 @@ def test_training_starts_from_the_weights_of_a_checkpoint_and_takes_its_size() -
 def test_the_chart_is_a_page_that_loads_nothing() -> None:
     assert run("train", "--updates", "3", "--chart", "run.html").exit_code == 0
     page = Path("run.html").read_text()
-    assert "<title>Unrolled: rnn, 32 units, seed 1</title>" in page
-    assert not re.search(r"<(script|link)[^>]+(src|href)=", page)
-    assert '"name":"prediction"' in page
+    assert "<title>Unrolled: RNN, 32 units, seed 1</title>" in page
+    assert not re.search(r"<(script|link)[^>]+(src|href)=(?!\"data:,\")", page)
+    played = json.loads(re.search(r'<script type="application/json" id="run">(.*)</script>', page)[1])
+    assert played["rows"]["update"] == [chunk["update"] for chunk in played["chunks"]] == [1, 2, 3]
 
 
 def test_a_chart_of_too_many_updates_is_refused_before_training() -> None:

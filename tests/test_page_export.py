@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
+from app.chart import page as chart
+from model.recipe import Change, Recipe
+from model.training import Learner
 from tests.test_page_axe import AXE, RULES
 from tests.test_page_keep import comes_near, saves
 from tests.visits import PHONE, Visit, Visits, folded
@@ -147,7 +150,7 @@ def test_csv_and_json_hold_every_update_seen_and_read_back_to_the_bit(visit: Vis
 
 def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, tmp_path: Path) -> None:
     page = visit(charts=False)
-    page.draws(12)
+    page.draws(60)  # ten seconds to play
     resting = page.pauses()
     comes_near(page)
     for language, phone, title in (("en", False, "RNN, 32 units, seed 1"), ("zh", True, "RNN，32 个单元，种子 1")):
@@ -163,7 +166,7 @@ def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, tmp_path
         update = player.locator("#update")
         play = player.locator("#play")
         expect(play).to_have_attribute("aria-label", "Pause" if language == "en" else "暂停")
-        expect(update).to_have_text("3")
+        expect(update).not_to_have_text("1")
         player.keyboard.press("Space")
         expect(play).to_have_attribute("aria-label", "Play" if language == "en" else "播放")
         before = picture(player)
@@ -211,6 +214,26 @@ def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, server_url
     assert page.locator("img").count() == 0
     assert troubles == []
     page.close()
+
+
+def test_the_chart_of_the_command_line_is_the_same_animation(browser: Browser, tmp_path: Path) -> None:
+    change = Change.model_validate({"after_update": 4, "learning_rate": 0.005})
+    learner = Learner(Recipe(seed=2, cell="gru", most_streams=3), changes=[change])
+    updates = [learner.advance() for _ in range(9)]
+    file = tmp_path / "run.html"
+    file.write_text(chart(updates, learner.recipe, learner.changes), "utf-8")
+    player = browser.new_page(reduced_motion="reduce")
+    troubles: list[str] = []
+    player.on("pageerror", lambda error: troubles.append(str(error)))
+    player.goto(file.as_uri())
+    expect(player.locator("h1")).to_have_text("GRU, 32 units, seed 2")
+    expect(player.locator("#update")).to_have_text("9")  # nothing moves: it rests at its end
+    expect(player.locator("#play")).to_have_attribute("aria-label", "Play")
+    expect(player.locator("#loss-now")).to_have_text(f"{updates[-1].loss:.4f}")
+    player.locator("summary").click()
+    expect(player.locator("#recipe")).to_contain_text("After update 4")
+    assert troubles == []
+    player.close()
 
 
 def played(visit: Visit, file: Path, dark: bool, phone: bool) -> Page:
