@@ -102,12 +102,12 @@ export class AddressBar {
   /** @returns {string} the whole address of what the page shows */
   get url() {
     const { origin, pathname, search } = location;
-    return origin + pathname + search + this.fragment;
+    return origin + pathname + search + this.fragmentOf(this.#store.state);
   }
 
-  /** @returns {string} the link to what the page shows */
-  get fragment() {
-    return this.#fragment() ?? "";
+  /** @param {import("./state.js").State} state @returns {string} the link to this run, shown as the page is now */
+  fragmentOf(state) {
+    return this.#fragment(state) ?? "";
   }
 
   /** In place of a link that was refused, or of anything else. */
@@ -278,8 +278,7 @@ export class AddressBar {
   }
 
   /** @returns {string|null} null while it cannot be told yet */
-  #fragment() {
-    const { state } = this.#store;
+  #fragment(state = this.#store.state) {
     if (!this.#defaults || !state.recipe || !this.#page) return null;
     const { twin, theme } = this.#page;
     const view = { language: this.language, theme: theme.asked, tour: this.tour, twin: twin.id };

@@ -1,6 +1,6 @@
 import { Claims } from "./claims.js";
 import { isLink, readLink } from "./link.js";
-import { find, put, ready, remove } from "./kept.js";
+import { all, find, put, ready, remove } from "./kept.js";
 import { rest } from "./state.js";
 import { throttled } from "./throttle.js";
 
@@ -20,6 +20,16 @@ export class Keeper {
   /** The store's number of the run that has this tab's id. */
   #run = 0;
   #newest = 0;
+
+  /** @param {import("./store.js").Store} store heard before all others: they forget a run as soon as another begins */
+  constructor(store) {
+    store.hears((_, before, after) => {
+      if (!this.#page) return;
+      if (before.run !== after.run) this.#put(before);
+      const changed = ["update", "changes", "playing", "pace"].some((name) => before[name] !== after[name]);
+      if (changed && after.update > 0) this.#keep();
+    });
+  }
 
   /**
    * @param {string} hash the address's fragment: where it asks for another run, that one is opened
@@ -42,17 +52,30 @@ export class Keeper {
    */
   serve(page) {
     this.#page = page;
-    const { store, bar } = page;
+    const { bar } = page;
     ready();
-    store.hears((_, before, after) => {
-      const changed = ["update", "changes", "playing", "pace"].some((name) => before[name] !== after[name]);
-      if (changed && after.update > 0) this.#keep();
-    });
     addEventListener("pagehide", () => {
       this.#put();
       if (this.#run > 0) remember(this.#claims.id, bar.refusal ? null : location.hash);
     });
     document.addEventListener("visibilitychange", () => document.hidden && this.#put());
+  }
+
+  /** @returns {Promise<Kept[]>} the latest runs of this browser but this tab's own */
+  async earlier() {
+    return (await all()).filter(({ id }) => id !== this.#claims.id);
+  }
+
+  /** @param {Kept} kept @returns {Promise<boolean>} false where another tab has it */
+  async goOn(kept) {
+    if (await this.#claims.isTaken(kept.id)) return false;
+    this.show((await find(kept.id)) ?? kept);
+    return true;
+  }
+
+  /** @param {Kept} kept */
+  forget({ id }) {
+    return remove(id);
   }
 
   /** Shows a kept run as it was; `live` goes on with it from the next connection on. @param {Kept} kept */
@@ -62,23 +85,23 @@ export class Keeper {
     ledger.restore(kept.ledger);
     live.takeUp(kept.checkpoint);
     if (kept.twin) twin.takeUp(kept.twin);
+    else twin.choose("");
     this.#claims.id = kept.id;
     this.#run = store.state.run;
     this.#newest = kept.shown.update;
     remember(kept.id);
   }
 
-  #put() {
-    const { store, live, bar, ledger, twin } = this.#page;
-    const { state } = store;
+  #put(state = this.#page.store.state) {
+    const { live, bar, ledger, twin } = this.#page;
     const { held: checkpoint } = live;
-    if (state.update === 0 || !checkpoint || state.opening || bar.refusal) return;
+    if (state.update === 0 || !checkpoint || bar.refusal) return;
     if (state.run !== this.#run) this.#another(state.run);
     this.#newest = state.update;
     put({
       id: this.#claims.id,
       saved: Date.now(),
-      link: bar.fragment,
+      link: bar.fragmentOf(state),
       checkpoint,
       shown: rest(state),
       ledger: ledger.snapshot(),

@@ -102,7 +102,7 @@ async function trim() {
 /** @param {string} id */
 export async function remove(id) {
   try {
-    (await open()).transaction(RUNS, "readwrite").objectStore(RUNS).delete(id);
+    await answer((await open()).transaction(RUNS, "readwrite").objectStore(RUNS).delete(id));
   } catch {
     // then there was nothing to forget
   }

