@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from bench.results import record
 from tests.faults.servers import Servers, servers
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--moments", type=int, default=random.randrange(10**6), help="seed of the random moments")
+    parser.addoption("--record", action="store_true", help="append what recovery took to bench/results.json")
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,11 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
         for name, value in report.user_properties:
             if isinstance(value, float):
                 times.setdefault(name, []).append(value)
+    figures = {}
     for name, seconds in times.items():
-        middle, worst = statistics.median(seconds), max(seconds)
-        terminalreporter.write_line(f"{name}: {len(seconds)} times, median {middle:.2f} s, worst {worst:.2f} s")
+        figures[f"{name}, median, s"] = round(statistics.median(seconds), 2)
+        figures[f"{name}, worst of {len(seconds)}, s"] = round(max(seconds), 2)
+    for name, figure in figures.items():
+        terminalreporter.write_line(f"{name:<70} {figure}")
+    if figures and config.getoption("--record"):
+        record("recovery", figures)
