@@ -18,14 +18,15 @@ const ENDINGS = { csv: "csv", json: "json", animation: "html" };
  * @param {import("./ledger.js").Ledger} ledger
  * @param {import("./state.js").State} state
  * @param {import("./words.js").Words} words
- * @returns {Promise<{blob: Blob, name: string}>}
+ * @param {string} template of the animation
+ * @returns {{blob: Blob, name: string}}
  */
-export async function made(kind, ledger, state, words) {
+export function made(kind, ledger, state, words, template) {
   const { rows, count } = ledger;
   const [from, to] = [rows.update[0], rows.update[count - 1]];
-  const text = { csv: csvOf, json: jsonOf, animation }[kind](ledger, state, words);
+  const text = { csv: csvOf, json: jsonOf, animation }[kind](ledger, state, words, template);
   const name = `${stemOf(state.recipe, `s${from}-${to}`)}.${ENDINGS[kind]}`;
-  return { blob: new Blob([await text], { type: TYPES[kind] }), name };
+  return { blob: new Blob([text], { type: TYPES[kind] }), name };
 }
 
 /** One row for each update seen, under a row of names. */

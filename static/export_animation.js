@@ -9,16 +9,21 @@ const WORD = /say(?:=|\()"([\w.]+)"/g;
 /** What the player fills itself. */
 const HOLES = { update: "{update}", length: "{length}", loss: "{loss}" };
 
+/** @returns {Promise<string>} the page with holes for a run */
+export async function playerOf() {
+  const answer = await fetch("static/player.html");
+  if (!answer.ok) throw new Error(`no player: ${answer.status}`);
+  return answer.text();
+}
+
 /**
  * @param {import("./ledger.js").Ledger} ledger
  * @param {import("./state.js").State} state
  * @param {import("./words.js").Words} words
- * @returns {Promise<string>} HTML
+ * @param {string} template
+ * @returns {string} HTML
  */
-export async function animation(ledger, state, words) {
-  const answer = await fetch("static/player.html");
-  if (!answer.ok) throw new Error(`no player: ${answer.status}`);
-  const template = await answer.text();
+export function animation(ledger, state, words, template) {
   const named = [...template.matchAll(WORD)].map(([, key]) => [key, words.say(key, HOLES)]);
   const run = { ...runOf(ledger, state, words), words: Object.fromEntries(named) };
   const parts = {

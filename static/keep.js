@@ -1,5 +1,7 @@
 import { save } from "./download.js";
 import { setText } from "./element.js";
+import { made } from "./export.js";
+import { playerOf } from "./export_animation.js";
 import { FileProblem, openedFile, runOf, stemOf } from "./keep_file.js";
 import { Receipt } from "./receipt.js";
 import { grouped } from "./words.js";
@@ -24,6 +26,8 @@ export class Keep {
   /** What came of the buttons last, by the part of the panel. @type {Record<string, Outcome>} */
   #outcomes = {};
   #busy = false;
+  /** The animation's page, which is asked for while there is a server: what was seen can be had without one. */
+  #template = "";
   /** A file that is on its way to being opened. @type {{name: string, update: number, run: number}|null} */
   #loading = null;
 
@@ -53,6 +57,7 @@ export class Keep {
       redraw: () => store.redraw(),
     });
     const { csv, json, animation, file } = this.#at;
+    this.#player().catch(() => {}); // it is asked for again when it is needed
     this.#at.save.addEventListener("click", () => this.#acts("file", () => this.#save()));
     this.#at.use.addEventListener("click", () => this.#acts("file", () => this.#use()));
     this.#at.load.addEventListener("click", () => this.#pick(".safetensors"));
@@ -66,11 +71,17 @@ export class Keep {
     }
   }
 
+  async #player() {
+    this.#template ||= await playerOf();
+    return this.#template;
+  }
+
   /** @param {import("./state.js").State} state */
   draw(state) {
     const { at, words, receipt } = { at: this.#at, words: this.#words, receipt: this.#receipt };
     const ready = state.connection.status === "live" && state.opening === null;
-    at.save.disabled = at.use.disabled = !ready;
+    at.save.disabled = !ready && this.#live.held === null;
+    at.use.disabled = !ready;
     for (const name of ["csv", "json", "animation"]) at[name].disabled = this.#ledger.count === 0;
     setText(at.seen, this.#seen());
     this.#followLoading(state);
@@ -163,7 +174,8 @@ export class Keep {
   }
 
   async #save() {
-    const bytes = await this.#checkpoint();
+    const isLive = this.#store.state.connection.status === "live";
+    const bytes = isLive ? await this.#checkpoint() : this.#live.held.bytes; // without a server the newest that it handed over
     const { recipe, update } = runOf(bytes);
     const name = `${stemOf(recipe, update)}.safetensors`;
     save(new Blob([bytes], { type: "application/octet-stream" }), name);
@@ -188,8 +200,8 @@ export class Keep {
   }
 
   async #export(kind) {
-    const { made } = await import("./export.js");
-    const { blob, name } = await made(kind, this.#ledger, this.#store.state, this.#words);
+    const template = kind === "animation" ? await this.#player() : "";
+    const { blob, name } = made(kind, this.#ledger, this.#store.state, this.#words, template);
     save(blob, name);
     const size = Math.ceil(blob.size / 1000);
     return { sentence: () => this.#words.say("keep.exported", { name, size: grouped(size, this.#words.language) }) };

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
 from app.chart import page as chart
+from model.checkpoint import Checkpoint
 from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.test_page_axe import AXE, RULES
@@ -148,6 +150,28 @@ def test_csv_and_json_hold_every_update_seen_and_read_back_to_the_bit(visit: Vis
     assert [row["streams"] for row in export["updates"]] == [update["streams"] for update in seen]
 
 
+def test_what_was_seen_and_the_newest_checkpoint_can_be_had_without_a_server(
+    visit: Visits, start_server: Callable[..., Any]
+) -> None:
+    with start_server() as server:
+        page = visit(server.url, charts=False)
+        page.draws(5)
+        with page.page.expect_response("**/player.html"):
+            comes_near(page)
+        server.process.kill()
+        expect(page.at("keep-use")).to_be_disabled()
+        seen = page.updates()
+        for kind in ("csv", "json", "animation"):
+            name, data = saves(page, f"keep-{kind}")
+            assert name.startswith(f"unrolled-rnn-seed1-updates1-{len(seen)}.")
+            assert len(data) > 1000
+        name, data = saves(page)
+        held = Checkpoint.from_bytes(data).run.update
+        assert name == f"unrolled-rnn-seed1-update{held}.safetensors"
+        assert held <= len(seen)
+    page.troubles[:] = [trouble for trouble in page.troubles if "WebSocket" not in trouble]
+
+
 def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, tmp_path: Path) -> None:
     page = visit(charts=False)
     page.draws(60)  # ten seconds to play
@@ -192,7 +216,7 @@ def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, tmp_path
 
 def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, server_url: str, tmp_path: Path) -> None:
     script = """
-      const {animation} = await import('/static/export_animation.js');
+      const {animation, playerOf} = await import('/static/export_animation.js');
       const {Words} = await import('/static/words.js');
       const words = new Words();
       await words.load('en');
@@ -200,7 +224,7 @@ def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, server_url
       store.dispatch(updates(1, 3));
       const evil = '</script><img src=x onerror="window.hurt = 1">{{run}}$&';
       const recipe = {...store.state.recipe, cell: evil, seed: evil, hidden_size: evil, [evil]: evil};
-      return animation(ledger, {...store.state, recipe, floors: {}}, words);
+      return animation(ledger, {...store.state, recipe, floors: {}}, words, await playerOf());
     """
     file = tmp_path / "evil.html"
     file.write_text(folded(browser, server_url, LEDGER + script), "utf-8")
