@@ -110,7 +110,7 @@ export class Receipt {
     const why = [];
     if (list) why.push(this.#words.say("receipt.versions", { list }));
     if (earlier.length > 0) why.push(this.#words.say("receipt.earlier"));
-    const told = (sentence, tone) => ({ sentence: [sentence, ...why].join(" "), tone });
+    const told = (sentence, tone) => ({ sentence: [sentence, ...why].join(language === "zh" ? "" : " "), tone });
     if (verdict.equal) return told(this.#words.say("receipt.equal", { updates: grouped(updates, language) }), "equal");
     if (why.length === 0) why.push(this.#words.say("receipt.same"));
     const diverged = verdict.updates < updates;
