@@ -1,8 +1,9 @@
+import { runOf } from "./checkpoint.js";
 import { save } from "./download.js";
 import { setText } from "./element.js";
 import { made } from "./export.js";
 import { playerOf } from "./export_animation.js";
-import { FileProblem, openedFile, runOf, stemOf } from "./keep_file.js";
+import { FileProblem, openedFile, stemOf } from "./keep_file.js";
 import { Receipt } from "./receipt.js";
 import { grouped } from "./words.js";
 

@@ -1,8 +1,9 @@
+import { LENGTH_BYTES, decoded, headerLength, runOf } from "./checkpoint.js";
+
 /** A file that a reader hands over: which of the two kinds it is, told from its content, or what is wrong with it. */
 
 /** A checkpoint's limit on the server, and far more than a receipt needs: a larger file is not even read. */
 export const MOST_BYTES = 2 ** 20;
-const LENGTH_BYTES = 8;
 const BRACE = 0x7b;
 
 /** Why a file is not taken, as words of the page. */
@@ -29,26 +30,23 @@ export async function openedFile(file) {
   const [first] = new Uint8Array(bytes);
   // a checkpoint begins with eight bytes of length, of which the first may be a brace by chance and the last is zero
   if (first === BRACE && new Uint8Array(bytes)[LENGTH_BYTES - 1] !== 0) return { receipt: receiptOf(bytes) };
-  return { bytes, update: runOf(bytes).update };
+  return { bytes, update: runOfFile(bytes).update };
 }
 
 /**
- * @param {ArrayBuffer} bytes a checkpoint
- * @returns {{update: number, recipe: Record<string, any>, versions: Record<string, string>}} the run that its header tells of
+ * @param {ArrayBuffer} bytes of a file that should be a checkpoint
+ * @returns {ReturnType<typeof runOf>}
  * @throws {FileProblem}
  */
-export function runOf(bytes) {
+function runOfFile(bytes) {
   if (bytes.byteLength < LENGTH_BYTES) throw new FileProblem("keep.wrong.checkpoint");
-  const length = Number(new DataView(bytes).getBigUint64(0, true));
+  const length = headerLength(bytes);
   const starts = new Uint8Array(bytes)[LENGTH_BYTES] === BRACE;
   if (length > bytes.byteLength - LENGTH_BYTES) {
     throw new FileProblem(starts && length < MOST_BYTES ? "keep.wrong.cut" : "keep.wrong.checkpoint");
   }
   try {
-    const header = parsed(new Uint8Array(bytes, LENGTH_BYTES, length));
-    const run = JSON.parse(header.__metadata__.unrolled);
-    if (!Number.isSafeInteger(run.update) || typeof run.recipe !== "object") throw new Error("no run");
-    return run;
+    return runOf(bytes);
   } catch {
     throw new FileProblem("keep.wrong.checkpoint");
   }
@@ -58,15 +56,13 @@ export function runOf(bytes) {
 function receiptOf(bytes) {
   let receipt = null;
   try {
-    receipt = parsed(bytes);
+    receipt = JSON.parse(decoded(bytes));
   } catch {
     throw new FileProblem("keep.wrong.checkpoint");
   }
   if (!receipt?.unrolled_receipt) throw new FileProblem("keep.wrong.json");
   return receipt;
 }
-
-const parsed = (bytes) => JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 
 /**
  * The name of whatever is saved of a run, without its ending: `unrolled-rnn-seed1-update1240`.

@@ -20,11 +20,13 @@ export class Keeper {
   /** The store's number of the run that has this tab's id. */
   #run = 0;
   #newest = 0;
+  /** While store, ledger and socket are not yet of one run. */
+  #isShowing = false;
 
   /** @param {import("./store.js").Store} store heard before all others: they forget a run as soon as another begins */
   constructor(store) {
     store.hears((_, before, after) => {
-      if (!this.#page) return;
+      if (!this.#page || this.#isShowing) return;
       if (before.run !== after.run) this.#put(before);
       const changed = ["update", "changes", "playing", "pace"].some((name) => before[name] !== after[name]);
       if (changed && after.update > 0) this.#keep();
@@ -81,6 +83,8 @@ export class Keeper {
   /** Shows a kept run as it was; `live` goes on with it from the next connection on. @param {Kept} kept */
   show(kept) {
     const { store, live, ledger, twin } = this.#page;
+    this.#put();
+    this.#isShowing = true;
     store.dispatch({ type: "kept", shown: kept.shown });
     ledger.restore(kept.ledger);
     live.takeUp(kept.checkpoint);
@@ -89,6 +93,7 @@ export class Keeper {
     this.#claims.id = kept.id;
     this.#run = store.state.run;
     this.#newest = kept.shown.update;
+    this.#isShowing = false;
     remember(kept.id);
   }
 

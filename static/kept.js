@@ -5,6 +5,7 @@
 
 /**
  * @typedef {object} Kept
+ * @property {number} format of what is kept: what another version of this page kept is left alone
  * @property {string} id of the run
  * @property {number} saved when, in milliseconds since 1970
  * @property {string} link the page's fragment for it
@@ -17,6 +18,8 @@
 const NAME = "unrolled";
 const VERSION = 1;
 const RUNS = "runs";
+/** Counted up whenever `shown` or `ledger` changes its shape. */
+const FORMAT = 1;
 /** Runs kept: the latest. */
 export const MOST_RUNS = 10;
 
@@ -61,7 +64,8 @@ function answer(request) {
 export async function find(id) {
   try {
     const runs = (await open()).transaction(RUNS).objectStore(RUNS);
-    return (await answer(runs.get(id))) ?? null;
+    const run = await answer(runs.get(id));
+    return run?.format === FORMAT ? run : null;
   } catch {
     return null;
   }
@@ -71,7 +75,7 @@ export async function find(id) {
 export async function all() {
   try {
     const runs = await answer((await open()).transaction(RUNS).objectStore(RUNS).index("saved").getAll());
-    return runs.reverse();
+    return runs.filter(({ format }) => format === FORMAT).reverse();
   } catch {
     return [];
   }
@@ -80,12 +84,12 @@ export async function all() {
 /**
  * Keeps a run, in the place of what was kept of it before; the oldest beyond MOST_RUNS goes. Where the database is open
  * all is said to it before this returns: a page that is left has no later moment.
- * @param {Kept} run
+ * @param {Omit<Kept, "format">} run
  */
 export async function put(run) {
   try {
     const transaction = (database ?? (await open())).transaction(RUNS, "readwrite");
-    transaction.objectStore(RUNS).put(run);
+    transaction.objectStore(RUNS).put({ ...run, format: FORMAT });
     transaction.commit();
     await trim();
   } catch {

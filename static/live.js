@@ -1,4 +1,5 @@
 import { ahead, fieldsOf, inOrder } from "./changes.js";
+import { runOf } from "./checkpoint.js";
 import { Pulse } from "./pulse.js";
 import { PROTOCOL } from "./state.js";
 
@@ -309,7 +310,7 @@ export class Live {
     if (!this.#announced) this.#waiting.shift()?.resolve(bytes);
     this.#announced = false;
     if (this.#store.state.opening) return; // of the run that is being left
-    this.#checkpoint = { bytes, update: updateOf(bytes) };
+    this.#checkpoint = { bytes, update: runOf(bytes).update };
     const { loss } = this.#store.state;
     if (loss === null || loss <= WORST_GOOD) this.#good = this.#checkpoint;
   }
@@ -358,11 +359,4 @@ export class Live {
       tick,
     );
   }
-}
-
-/** @param {ArrayBuffer} bytes a checkpoint @returns {number} the update it was made after */
-function updateOf(bytes) {
-  const headerLength = Number(new DataView(bytes).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 8, headerLength)));
-  return JSON.parse(header.__metadata__.unrolled).update;
 }

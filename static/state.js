@@ -140,7 +140,8 @@ function fromThePage(state, message) {
   switch (message.type) {
     case "connection": {
       const { status, seconds = 0, detail = "" } = message;
-      return { ...state, connection: { status, seconds, detail } };
+      const opening = status === "live" ? state.opening : null; // an `open` goes down with its connection
+      return { ...state, opening, connection: { status, seconds, detail } };
     }
     case "recorded":
       return recorded(state, message);
