@@ -9,7 +9,7 @@ from tests.fuzz.cases import hold
 from tests.fuzz.hostile import KINDS
 from tests.fuzz.verdict import verdict
 
-CASES = dict.fromkeys(KINDS, 1400) | {"bombs": 400}
+CASES = dict.fromkeys(KINDS, 1340) | {"bombs": 400}
 """More than 20,000 in all; of some kinds there are not so many that differ."""
 
 

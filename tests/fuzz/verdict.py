@@ -46,7 +46,7 @@ def without_tensorflow(*_: Any) -> Any:
     raise NotInstalled
 
 
-def verdict(blob: bytes, updates: int = 3, hurried: bool = False) -> str:
+def verdict(blob: bytes, updates: int = 2, hurried: bool = False) -> str:
     """Read it and go on with it, as a server would. Anything but these outcomes is an exception."""
     began, memory = time.thread_time(), Peak()
     try:
