@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.messages import MAX_TEXT_BYTES
+from app.messages import MAX_TEXT_BYTES, Trouble
 from app.refusals import Refused
 
 log = logging.getLogger("unrolled.live")
@@ -59,6 +59,29 @@ class Connection(Generic[M]):
             detail = f"a text message has at most {MAX_TEXT_BYTES} characters, not {len(text)}"
             return Refused("out_of_range", "", detail)
         return data if data is not None else self._read(text or "")
+
+    async def converse(self, answer: Callable[[M | bytes | Refused], Awaitable[None]]) -> None:
+        """Answer message by message until the other side goes. What `answer` refuses is told; the connection stays."""
+        try:
+            while True:
+                message = await self.receive()
+                try:
+                    await answer(message)
+                except Refused as refused:
+                    await self.refuse(refused)
+        except Gone as gone:
+            log.debug("%s", gone)
+        except Exception:
+            log.exception("a connection failed")
+            await self.fail()
+
+    async def refuse(self, refused: Refused) -> None:
+        """Tell why a message changes nothing. Raises Gone."""
+        await self.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+
+    async def fail(self) -> None:
+        """Close, since something of ours went wrong."""
+        await self.close(FAILED, "the server failed; this is our mistake")
 
     def _read(self, text: str) -> M | Refused:
         try:

@@ -8,8 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 
 from fastapi import APIRouter, WebSocket
 
-from app.admission import admit
-from app.connection import FAILED, Connection, Gone
+from app.admission import Door
+from app.connection import Connection, Gone
 from app.lab_messages import (
     Began,
     Cancel,
@@ -24,7 +24,6 @@ from app.lab_messages import (
     Waiting,
     read_from_guest,
 )
-from app.messages import Trouble
 from app.metrics import Metrics
 from app.refusals import Refused
 from app.settings import Settings
@@ -82,17 +81,9 @@ class Guest:
         """Serve the guest until it goes; its run goes with it."""
         try:
             await self._connection.tell(PlanShown(chunks=self._plan.chunks, kinds=tuple(kind(name) for name in KINDS)))
-            while True:
-                message = await self._connection.receive()
-                try:
-                    await self._answer(message)
-                except Refused as refused:
-                    await self._refuse(refused)
-        except Gone as gone:
-            log.info("guest: %s", gone)
-        except Exception:
-            log.exception("the lab failed")
-            await self._connection.close(FAILED, "the server failed; this is our mistake")
+            await self._connection.converse(self._answer)
+        except Gone:
+            log.info("guest went at once")
         finally:
             await self._cancel()
 
@@ -134,12 +125,12 @@ class Guest:
                     await self._run_one(name)
             await self._connection.tell(Done())
         except Refused as refused:
-            await self._refuse(refused)
+            await self._connection.refuse(refused)
         except Gone:
             log.info("guest went during its run")  # the task that receives is told too
         except Exception:
             log.exception("the lab's run failed")
-            await self._connection.close(FAILED, "the server failed; this is our mistake")
+            await self._connection.fail()
 
     async def _run_one(self, name: KindName) -> None:
         async with aclosing(bench.run(name, self._plan, self._seconds)) as events:
@@ -153,9 +144,6 @@ class Guest:
                 else:
                     await self._connection.tell(ChunkDone(kind=name, **_but_event(event)))
 
-    async def _refuse(self, refused: Refused) -> None:
-        await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
-
 
 def _but_event(event: dict[str, object], *others: str) -> dict[str, object]:
     return {name: value for name, value in event.items() if name not in ("event", *others)}
@@ -164,18 +152,10 @@ def _but_event(event: dict[str, object], *others: str) -> dict[str, object]:
 def routes(settings: Settings, metrics: Metrics) -> APIRouter:
     router = APIRouter()
     line = Line()
-    guests: set[Guest] = set()
+    door = Door(read_from_guest, settings, metrics)
 
     @router.websocket("/ws/graphs")
     async def graphs(socket: WebSocket) -> None:
-        connection = await admit(socket, read_from_guest, len(guests), settings, metrics)
-        if connection is None:
-            return
-        guest = Guest(connection, line, settings.lab_seconds)
-        guests.add(guest)
-        try:
-            await guest.serve()
-        finally:
-            guests.discard(guest)
+        await door.admit(socket, lambda connection: Guest(connection, line, settings.lab_seconds).serve())
 
     return router

@@ -1,14 +1,12 @@
 """/ws/predict: samples in, predictions out, and the hidden state kept in between."""
 
 import asyncio
-import logging
 
 import numpy as np
 from fastapi import APIRouter, WebSocket
 
-from app.admission import admit
-from app.connection import FAILED, Connection, Gone
-from app.messages import Trouble
+from app.admission import Door
+from app.connection import Connection
 from app.metrics import Metrics
 from app.models import Model, ModelStore
 from app.predictor import Predictor
@@ -25,8 +23,6 @@ from app.stream_messages import (
     encode_prediction,
     read_from_sender,
 )
-
-log = logging.getLogger("unrolled.stream")
 
 
 class Stream:
@@ -45,18 +41,7 @@ class Stream:
 
     async def serve(self) -> None:
         """Answer until the sender goes."""
-        try:
-            while True:
-                message = await self._connection.receive()
-                try:
-                    await self._answer(message)
-                except Refused as refused:
-                    await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
-        except Gone as gone:
-            log.debug("sender: %s", gone)
-        except Exception:
-            log.exception("a streamed prediction failed")
-            await self._connection.close(FAILED, "the server failed; this is our mistake")
+        await self._connection.converse(self._answer)
 
     async def _answer(self, message: FromSender | bytes | Refused) -> None:
         """Raises Refused, with model and state as they were."""
@@ -88,18 +73,10 @@ class Stream:
 
 def routes(store: ModelStore, predictor: Predictor, settings: Settings, metrics: Metrics) -> APIRouter:
     router = APIRouter()
-    streams: set[Stream] = set()
+    door = Door(read_from_sender, settings, metrics)
 
     @router.websocket("/ws/predict")
     async def stream(socket: WebSocket) -> None:
-        connection = await admit(socket, read_from_sender, len(streams), settings, metrics)
-        if connection is None:
-            return
-        stream = Stream(connection, store, predictor)
-        streams.add(stream)
-        try:
-            await stream.serve()
-        finally:
-            streams.discard(stream)
+        await door.admit(socket, lambda connection: Stream(connection, store, predictor).serve())
 
     return router

@@ -7,9 +7,8 @@ from time import monotonic
 
 from fastapi import APIRouter, Request, WebSocket
 
-from app.admission import admit
-from app.connection import FAILED, Connection, Gone
-from app.messages import Trouble
+from app.admission import Door
+from app.connection import Connection, Gone
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.refusals import Refused, documented, documented_body, read_body
@@ -38,14 +37,7 @@ class Verifier:
     async def serve(self) -> None:
         """Serve until the other side goes."""
         try:
-            while True:
-                message = await self._connection.receive()
-                try:
-                    await self._answer(message)
-                except Refused as refused:
-                    await self._refuse(refused)
-        except Gone as gone:
-            log.debug("verifier: %s", gone)
+            await self._connection.converse(self._answer)
         finally:
             await self._cancel()
 
@@ -79,12 +71,12 @@ class Verifier:
             await self._connection.tell(VerdictShown(**asdict(verdict)))
         except Refused as refused:
             self._is_busy = False
-            await self._refuse(refused)
+            await self._connection.refuse(refused)
         except Gone:
             log.debug("a verifier went during its replay")  # the task that receives is told too
         except Exception:
             log.exception("a replay failed")
-            await self._connection.close(FAILED, "the server failed; this is our mistake")
+            await self._connection.fail()
 
     async def _compare(self, receipt: Receipt) -> Verdict:
         """Raises Refused or Gone."""
@@ -106,14 +98,11 @@ class Verifier:
                 await self._connection.tell(Progress(update=learner.update, updates=receipt.updates))
         return receipt.compared(learner)
 
-    async def _refuse(self, refused: Refused) -> None:
-        await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
-
 
 def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Metrics) -> APIRouter:
     router = APIRouter()
     most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
-    verifiers: set[Verifier] = set()
+    door = Door(read_from_verifier, settings, metrics)
 
     @router.post(
         "/receipt",
@@ -128,15 +117,7 @@ def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Met
 
     @router.websocket("/ws/verify")
     async def verify(socket: WebSocket) -> None:
-        connection = await admit(socket, read_from_verifier, len(verifiers), settings, metrics)
-        if connection is None:
-            return
-        verifier = Verifier(connection, trainer, store)
-        verifiers.add(verifier)
-        try:
-            await verifier.serve()
-        finally:
-            verifiers.discard(verifier)
+        await door.admit(socket, lambda connection: Verifier(connection, trainer, store).serve())
 
     return router
 

@@ -30,7 +30,6 @@ from app.messages import (
     SetPace,
     SetViews,
     Step,
-    Trouble,
     encode_updates,
 )
 from app.metrics import Metrics
@@ -90,7 +89,7 @@ class Viewer:
             await self._connection.close(FAILED, "TensorFlow's process has ended; resume from your checkpoint")
         except Exception:
             log.exception("viewer %d: the run failed", self._number)
-            await self._connection.close(FAILED, "the server failed; this is our mistake")
+            await self._connection.fail()
         finally:
             for task in (receiving, running):
                 task.cancel()
@@ -283,7 +282,7 @@ class Viewer:
         log.info("viewer %d refused: %s", self._number, refused.code)
         if self._playback is not None:
             await self._send(self._playback.take_all())
-        await self._connection.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+        await self._connection.refuse(refused)
 
     async def _hand_over(self, playback: Playback) -> None:
         await self._connection.send_bytes(await self._trainer.checkpoint(playback.learner, playback.played))
