@@ -4,11 +4,11 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar, TypeVarTuple
 
+from app.fair_thread import FairThread
 from app.metrics import Metrics
 from app.tensorflow_process import TensorFlowProcess
 from model.checkpoint import Checkpoint
@@ -35,7 +35,9 @@ class Turn:
 
 
 class Trainer:
-    """Owns the training threads. Whoever awaits it leaves the event loop free; turns are taken in order of asking.
+    """Owns the training threads. Whoever awaits it leaves the event loop free.
+
+    Of those who wait for a turn, whoever has had least of it goes first: a run that catches up slows no other.
 
     TensorFlow's runs have a thread of their own, which waits for TensorFlow's process: PyTorch's runs do not.
     """
@@ -44,41 +46,41 @@ class Trainer:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._metrics = metrics
         self._tensorflow = TensorFlowProcess()
-        self._threads: dict[Framework, ThreadPoolExecutor] = {
-            "torch": ThreadPoolExecutor(1, "training"),
-            "tensorflow": ThreadPoolExecutor(1, "training-tensorflow"),
+        self._threads: dict[Framework, FairThread] = {
+            "torch": FairThread("training"),
+            "tensorflow": FairThread("training-tensorflow"),
         }
 
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Learner:
         """A new run. Raises what Learner raises."""
         make = self._tensorflow.program
-        return await self._call(recipe, lambda: Learner(recipe, weights, changes, tensorflow=make))
+        return await self._call(recipe, None, lambda: Learner(recipe, weights, changes, tensorflow=make))
 
     async def resume(self, data: bytes) -> tuple[Learner, PlayState | None]:
         """A run that goes on from a checkpoint's bytes, and how it was played.
 
         Raises CheckpointError, or what Learner.resume raises.
         """
-        checkpoint = await self._call(Recipe(), Checkpoint.from_bytes, data)
+        checkpoint = await self._call(Recipe(), None, Checkpoint.from_bytes, data)
         make = self._tensorflow.program
-        learner = await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, make))
+        learner = await self._call(checkpoint.recipe, None, lambda: Learner.resume(checkpoint, make))
         return learner, checkpoint.run.played
 
     async def change(self, learner: Learner, fields: dict[str, object], after: int | None) -> Change:
         """Set live fields. Raises what Learner.change raises."""
-        return await self._call(learner.recipe, learner.change, fields, after)
+        return await self._call(learner.recipe, learner, learner.change, fields, after)
 
     async def checkpoint(self, learner: Learner, played: PlayState) -> bytes:
-        return await self._call(learner.recipe, lambda: learner.checkpoint(played).to_bytes())
+        return await self._call(learner.recipe, learner, lambda: learner.checkpoint(played).to_bytes())
 
     async def advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int = 0) -> Turn:
         """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`."""
-        return await self._call(learner.recipe, self._advance, learner, most, views, stop_at)
+        return await self._call(learner.recipe, learner, self._advance, learner, most, views, stop_at)
 
     def close(self) -> None:
         self._tensorflow.close()
         for thread in self._threads.values():
-            thread.shutdown(wait=False, cancel_futures=True)
+            thread.close()
 
     def _advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int) -> Turn:
         updates: list[Update] = []
@@ -98,5 +100,5 @@ class Trainer:
         self._metrics.updates.inc(len(updates))
         return Turn(updates, diverged)
 
-    async def _call(self, recipe: Recipe, work: Callable[[*A], R], *args: *A) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._threads[recipe.framework], work, *args)
+    async def _call(self, recipe: Recipe, owner: Learner | None, work: Callable[[*A], R], *args: *A) -> R:
+        return await asyncio.wrap_future(self._threads[recipe.framework].submit(owner, work, *args))

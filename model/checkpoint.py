@@ -60,8 +60,16 @@ POWERS = ("beta1_power", "beta2_power")
 class CheckpointError(ValueError):
     """The bytes are not a checkpoint that can be used; says what is wrong with them."""
 
+    def __init__(self, said: str) -> None:
+        # some of it may be the file's own words
+        super().__init__("".join(character if character.isprintable() else "\ufffd" for character in said))
 
-Versions = Annotated[dict[str, str], Field(max_length=32)]
+
+# what a run holds is written again with every checkpoint of it, and all of that must find room in a header
+_Name = Annotated[str, Field(max_length=32, pattern="^[ -~]*$")]
+_Version = Annotated[str, Field(max_length=64, pattern="^[ -~]*$")]
+Versions = Annotated[dict[_Name, _Version], Field(max_length=16)]
+Note = Annotated[str, Field(max_length=500)]
 
 
 class Earlier(Frozen):
@@ -105,7 +113,7 @@ class Run(Frozen):
     loss_sum: float = Field(0.0, ge=0)
     optimizer_steps: int = Field(0, ge=0, le=2**53)
     interval: tuple[Interval, Interval] | None = None
-    notes: dict[str, str] = Field(default_factory=dict, max_length=32)
+    notes: dict[_Name, Note] = Field(default_factory=dict, max_length=16)
     versions: Versions = Field(default_factory=lambda: versions())
     earlier: tuple[Earlier, ...] = Field((), max_length=MOST_EARLIER, fail_fast=True)
     played: PlayState | None = None
@@ -247,6 +255,11 @@ def _check(run: Run, tensors: Tensors) -> None:
     for name in ("update", "position", "next_stream_id", "optimizer_steps"):
         if (count := getattr(run, name)) > MOST_COUNTED:  # there must be room to go on counting
             raise CheckpointError(f"{name} is at most {MOST_COUNTED}; it is {count}")
+    points = [change.after_update for change in run.changes]
+    if points != sorted(points):
+        raise CheckpointError("changes: a change log is in order of after_update; this is not")
+    if run.loss_sum > run.update * float(np.finfo(np.float32).max):
+        raise CheckpointError(f"loss_sum is more than {run.update} losses can add up to")
     shapes = tensor_shapes(run.recipe.cell, run.recipe.hidden_size)
     expected: dict[str, tuple[tuple[int, ...], type]] = {name: (shape, np.float32) for name, shape in shapes.items()}
     if tensors.keys() != expected.keys():
@@ -267,6 +280,9 @@ def _check(run: Run, tensors: Tensors) -> None:
         ids = tensors["streams.id"].tolist()
         if ids[0] != 0 or ids != sorted(set(ids)) or ids[-1] >= run.next_stream_id:
             raise CheckpointError("tensor streams.id should rise from 0 and stay below next_stream_id")
+        offsets = tensors["streams.offset"]
+        if (offsets < 0).any() or (offsets > 2 * math.pi).any():
+            raise CheckpointError("tensor streams.offset should lie within one period, from 0 to 2π")
 
 
 def _run_tensors(run: Run, tensors: Tensors) -> dict[str, tuple[tuple[int, ...], type]]:

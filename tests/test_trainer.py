@@ -11,6 +11,7 @@ import pytest
 from app.metrics import Metrics
 from app.trainer import TURN_SECONDS, Trainer
 from model.checkpoint import Checkpoint, CheckpointError
+from model.play import PlayState
 from model.recipe import Change, Recipe
 from model.training import Learner
 
@@ -106,9 +107,10 @@ def test_a_change_and_a_checkpoint_cross_over() -> None:
     async def test(trainer: Trainer) -> None:
         learner = await trainer.begin(Recipe(), None, [Change(after_update=1, train=False)])
         await trainer.change(learner, {"learning_rate": 0.5}, None)
-        data = await trainer.checkpoint(learner)
+        data = await trainer.checkpoint(learner, PlayState())
         assert [change.after_update for change in Checkpoint.from_bytes(data).run.changes] == [0, 1]
-        again = await trainer.resume(data)
+        again, played = await trainer.resume(data)
+        assert played == PlayState()
         assert again.now.learning_rate == 0.5
         with pytest.raises(CheckpointError):
             await trainer.resume(b"nothing")
