@@ -12,7 +12,10 @@ import { PROTOCOL } from "./state.js";
 const FURTHEST_AFTER = 1000;
 /** A loss above this is worse than an answer of −cos throughout: its weights are no place to go back to. */
 const WORST_GOOD = 2;
-const FIRST_WAIT = 500; // ms
+const FIRST_WAIT = 250; // ms; each is twice the one before
+/** A server that restarts is back in a moment: only after so many attempts, half a minute, do waits grow long. */
+const HOPEFUL = 16;
+const HOPEFUL_WAIT = 2_000; // ms at most
 const LONGEST_WAIT = 15_000; // ms
 const WAIT_WHEN_FULL = 5_000; // ms
 
@@ -339,9 +342,10 @@ export class Live {
       this.#wait("waiting", Math.random() * FIRST_WAIT);
       return;
     }
-    const doubled = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** this.#attempts);
+    const longest = this.#attempts < HOPEFUL ? HOPEFUL_WAIT : LONGEST_WAIT;
+    const doubled = Math.min(longest, FIRST_WAIT * 2 ** this.#attempts);
     this.#attempts += 1;
-    const jittered = (longest) => longest * (0.5 + Math.random() / 2);
+    const jittered = (wait) => wait * (0.5 + Math.random() / 2);
     if (code === CLOSE_FULL) this.#wait("full", jittered(Math.max(WAIT_WHEN_FULL, doubled)));
     else this.#wait(navigator.onLine ? "waiting" : "offline", jittered(doubled));
   }
