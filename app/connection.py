@@ -75,9 +75,9 @@ class Connection(Generic[M]):
             log.exception("a connection failed")
             await self.fail()
 
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refused: Refused, tag: int | None = None) -> None:
         """Tell why a message changes nothing. Raises Gone."""
-        await self.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail))
+        await self.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail, tag=tag))
 
     async def fail(self) -> None:
         """Close, since something of ours went wrong."""

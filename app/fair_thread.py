@@ -29,10 +29,10 @@ class FairThread:
         self._closed = False
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
-    def submit(self, owner: object | None, work: Callable[[*A], R], *args: *A) -> Future[R]:
+    def submit(self, owner: object, work: Callable[[*A], R], *args: *A) -> Future[R]:
         future: Future[R] = Future()
         with self._changed:
-            start = self._now if owner is None else max(self._now, self._ended.get(owner, 0.0))
+            start = max(self._now, self._ended.get(owner, 0.0))
             heappush(self._waiting, (start, next(self._order), future, owner, lambda: work(*args)))
             self._changed.notify()
         return future
@@ -69,7 +69,6 @@ class FairThread:
             self._now, _, future, owner, work = heappop(self._waiting)
             return future, owner, work
 
-    def _charge(self, owner: object | None, seconds: float) -> None:
-        if owner is not None:
-            with self._changed:
-                self._ended[owner] = self._now + seconds
+    def _charge(self, owner: object, seconds: float) -> None:
+        with self._changed:
+            self._ended[owner] = self._now + seconds

@@ -205,6 +205,9 @@ class Open(Frozen):
     )
     resume: bool = Field(False, description="go on from a checkpoint")
     after: int | None = Field(None, ge=0, le=2**53, description="updates up to this one are not sent again")
+    tag: int | None = Field(
+        None, ge=0, le=2**53, description="comes back with the answer, to tell it from that to another `open`"
+    )
     pace: Pace = Field(20.0, description="updates per second; left out with `resume`: the checkpoint's")
     play: bool = Field(True, description="start playing; left out with `resume`: as the checkpoint did")
     views: frozenset[View] = Field(
@@ -328,6 +331,7 @@ class Opened(BaseModel):
 
     type: Literal["opened"] = "opened"
     protocol: int = PROTOCOL
+    tag: int | None = Field(description="that of the `open` which this answers")
     recipe: Recipe
     changes: tuple[Change, ...]
     update: int = Field(description="updates made so far: 0, or the checkpoint's")
@@ -415,6 +419,7 @@ class Trouble(Problem):
     """A message was refused. The connection stays open."""
 
     type: Literal["error"] = "error"
+    tag: int | None = Field(None, description="that of the `open` which is refused, if it had one")
 
 
 FromServer = Annotated[

@@ -172,7 +172,7 @@ class ModelStore:
     def _bytes(self, id: str, field: str) -> bytes:
         try:
             return self._folder.read(id)
-        except FileNotFoundError:
+        except OSError:  # there is none, or what has its name is no file
             raise _unknown(id, field) from None
 
     def _of_bytes(self, id: str, data: bytes, field: str) -> Model:

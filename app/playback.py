@@ -45,7 +45,7 @@ class Playback:
     def until_checkpoint(self) -> float | None:
         """Seconds until the viewer should be given another; None while nothing was made since, or catches up."""
         since = self.learner.update - self._kept
-        if since == 0 or self._catching_up:
+        if since == 0 or self.is_catching_up:
             return None
         return 0.0 if since >= KEEP_UPDATES else max(0.0, self._kept_at + KEEP_SECONDS - monotonic())
 
@@ -54,12 +54,17 @@ class Playback:
         self.pacing.seen = max(self.pacing.seen, min(update, self.learner.update))
 
     @property
-    def _catching_up(self) -> bool:
+    def is_catching_up(self) -> bool:
         return self.learner.update < self._after
+
+    @property
+    def newest(self) -> int:
+        """The newest update that was made, here or for the connection before."""
+        return max(self.learner.update, self._after)
 
     def wait(self) -> float | None:
         """Seconds until there is something to make or to send; None if only a message can bring it."""
-        if self._catching_up or self._finish_again:
+        if self.is_catching_up or self._finish_again:
             return 0.0
         now = monotonic()
         waits = [self.pacing.until_update(self.learner.update, now), self.until_checkpoint()]
@@ -70,7 +75,7 @@ class Playback:
     async def advance(self, trainer: Trainer) -> Finished | Diverged | None:
         """Take one turn at training if one is due. Returns how the run stopped, if it did: then it is paused."""
         learner, pacing = self.learner, self.pacing
-        if self._catching_up:
+        if self.is_catching_up:
             turn = await trainer.advance(learner, self._after - learner.update, frozenset())
             finished = False
         elif self._finish_again:

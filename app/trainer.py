@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from copy import copy
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar, TypeVarTuple
@@ -34,6 +35,10 @@ class Turn:
     diverged: Diverged | None = None
 
 
+class _Owner:
+    """Whose account a turn is on."""
+
+
 class Trainer:
     """Owns the training threads. Whoever awaits it leaves the event loop free.
 
@@ -45,37 +50,44 @@ class Trainer:
     def __init__(self, metrics: Metrics) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
         self._metrics = metrics
+        self._owner = _Owner()
         self._tensorflow = TensorFlowProcess()
         self._threads: dict[Framework, FairThread] = {
             "torch": FairThread("training"),
             "tensorflow": FairThread("training-tensorflow"),
         }
 
+    def seat(self) -> "Trainer":
+        """The same threads, on an account of its own: what one connection asks for costs no other its turns."""
+        seat = copy(self)
+        seat._owner = _Owner()
+        return seat
+
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Learner:
         """A new run. Raises what Learner raises."""
         make = self._tensorflow.program
-        return await self._call(recipe, None, lambda: Learner(recipe, weights, changes, tensorflow=make))
+        return await self._call(recipe, lambda: Learner(recipe, weights, changes, tensorflow=make))
 
     async def resume(self, data: bytes) -> tuple[Learner, PlayState | None]:
         """A run that goes on from a checkpoint's bytes, and how it was played.
 
         Raises CheckpointError, or what Learner.resume raises.
         """
-        checkpoint = await self._call(Recipe(), None, Checkpoint.from_bytes, data)
+        checkpoint = await self._call(Recipe(), Checkpoint.from_bytes, data)
         make = self._tensorflow.program
-        learner = await self._call(checkpoint.recipe, None, lambda: Learner.resume(checkpoint, make))
+        learner = await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, make))
         return learner, checkpoint.run.played
 
     async def change(self, learner: Learner, fields: dict[str, object], after: int | None) -> Change:
         """Set live fields. Raises what Learner.change raises."""
-        return await self._call(learner.recipe, learner, learner.change, fields, after)
+        return await self._call(learner.recipe, learner.change, fields, after)
 
     async def checkpoint(self, learner: Learner, played: PlayState) -> bytes:
-        return await self._call(learner.recipe, learner, lambda: learner.checkpoint(played).to_bytes())
+        return await self._call(learner.recipe, lambda: learner.checkpoint(played).to_bytes())
 
     async def advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int = 0) -> Turn:
         """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`."""
-        return await self._call(learner.recipe, learner, self._advance, learner, most, views, stop_at)
+        return await self._call(learner.recipe, self._advance, learner, most, views, stop_at)
 
     def close(self) -> None:
         self._tensorflow.close()
@@ -100,5 +112,5 @@ class Trainer:
         self._metrics.updates.inc(len(updates))
         return Turn(updates, diverged)
 
-    async def _call(self, recipe: Recipe, owner: Learner | None, work: Callable[[*A], R], *args: *A) -> R:
-        return await asyncio.wrap_future(self._threads[recipe.framework].submit(owner, work, *args))
+    async def _call(self, recipe: Recipe, work: Callable[[*A], R], *args: *A) -> R:
+        return await asyncio.wrap_future(self._threads[recipe.framework].submit(self._owner, work, *args))

@@ -23,14 +23,20 @@ log = logging.getLogger("unrolled.verify")
 
 PROGRESS_SECONDS = 0.1
 
+MOST_AT_ONCE = 2
+"""Replays under way; others wait in line, so that a crowd of them slows nobody's run."""
+
 
 class Verifier:
     """One open websocket: a receipt that comes is replayed in a task beside it, which goes when the socket does."""
 
-    def __init__(self, connection: Connection[FromVerifier], trainer: Trainer, store: ModelStore) -> None:
+    def __init__(
+        self, connection: Connection[FromVerifier], trainer: Trainer, store: ModelStore, turns: asyncio.Semaphore
+    ) -> None:
         self._connection = connection
-        self._trainer = trainer
+        self._trainer = trainer.seat()
         self._store = store
+        self._turns = turns
         self._replay: asyncio.Task[None] | None = None
         self._is_busy = False
 
@@ -66,7 +72,8 @@ class Verifier:
 
     async def _run(self, receipt: Receipt) -> None:
         try:
-            verdict = await self._compare(receipt)
+            async with self._turns:
+                verdict = await self._compare(receipt)
             self._is_busy = False  # whoever hears the verdict may ask again at once
             await self._connection.tell(VerdictShown(**asdict(verdict)))
         except Refused as refused:
@@ -102,6 +109,7 @@ class Verifier:
 def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Metrics) -> APIRouter:
     router = APIRouter()
     most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
+    turns = asyncio.Semaphore(MOST_AT_ONCE)
     door = Door(read_from_verifier, settings, metrics)
 
     @router.post(
@@ -117,7 +125,7 @@ def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Met
 
     @router.websocket("/ws/verify")
     async def verify(socket: WebSocket) -> None:
-        await door.admit(socket, lambda connection: Verifier(connection, trainer, store).serve())
+        await door.admit(socket, lambda connection: Verifier(connection, trainer, store, turns).serve())
 
     return router
 

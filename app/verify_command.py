@@ -57,6 +57,8 @@ def _read(file: Path) -> Receipt:
         raise Mistake(f"{file}: {error.strerror}") from None
     if len(text) > MAX_TEXT_BYTES:
         raise Mistake(f"{file}: a receipt has at most {MAX_TEXT_BYTES} bytes")
+    if not text.lstrip().startswith(b"{"):
+        raise Mistake(f"{file}: this is no receipt; `unrolled receipt` writes one of a run's file")
     try:
         return Receipt.model_validate_json(text)
     except ValidationError as error:

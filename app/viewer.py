@@ -66,12 +66,14 @@ class Viewer:
     ) -> None:
         self._number = number
         self._connection = connection
-        self._trainer = trainer
+        self._trainer = trainer.seat()
         self._store = store
         self._metrics = metrics
         self._inbox: Queue[FromViewer | bytes | Refused] = Queue(INBOX)
         self._playback: Playback | None = None
         self._announced: Open | None = None
+        self._opening: Open | None = None
+        self._owed = 0  # checkpoints that were asked for of a run that is still being made up
 
     async def serve(self) -> None:
         """Serve the viewer until it goes."""
@@ -139,6 +141,7 @@ class Viewer:
             self._announced = None
             raise Refused("checkpoint_expected", "", "after `open` with `resume` one binary frame must come")
         if isinstance(message, Open):
+            self._opening = message
             return await self._open(message)
         if self._playback is None:
             raise Refused("not_open", "type", f"the first message must be `open`, not {message.type!r}")
@@ -163,8 +166,8 @@ class Viewer:
             case SetLive():
                 await self._change(playback, message)
             case AskCheckpoint():
-                await self._send(playback.take_all())
-                await self._hand_over(playback)
+                self._owed += 1
+                await self._pay(playback)
 
     # ---------------------------------------------------------------- the run
 
@@ -200,11 +203,16 @@ class Viewer:
         await self._start(learner, asked.played(played), after, resumed=True)
 
     async def _start(self, learner: Learner, played: PlayState, after: int, resumed: bool) -> None:
+        if self._playback is not None:
+            await self._pay(self._playback, as_it_is=True)
         self._playback = Playback(learner, played, after, resumed)
+        tag = self._opening.tag if self._opening else None
+        self._opening = None
         recipe, program = learner.recipe, learner.program
         log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, learner.update)
         await self._connection.tell(
             Opened(
+                tag=tag,
                 recipe=recipe,
                 changes=learner.changes,
                 update=learner.update,
@@ -224,7 +232,7 @@ class Viewer:
         await self._hand_over(self._playback)
 
     async def _change(self, playback: Playback, message: SetLive) -> None:
-        after, made = message.after_update, playback.learner.update
+        after, made = message.after_update, playback.newest
         if after is not None and after < made:
             bounds = f"at least {made}, the newest update made"
             raise Refused("out_of_range", "after_update", f"after_update: Input should be {bounds}, not {after}")
@@ -233,7 +241,7 @@ class Viewer:
             fields |= self._further_changes(playback)
         await self._send(playback.take_all())
         try:
-            change = await self._trainer.change(playback.learner, fields, after)
+            change = await self._trainer.change(playback.learner, fields, made if after is None else after)
         except ValidationError as error:
             raise Refused.of(error) from None
         except ValueError as error:
@@ -266,6 +274,8 @@ class Viewer:
             log.info("viewer %d diverged at %d: %s", self._number, stopped.update, stopped.tensor)
             await self._connection.tell(DivergedAt(update=stopped.update, tensor=stopped.tensor))
             await self._hand_over(playback)  # it stands at the update before
+        if self._owed:
+            await self._pay(playback)
         if playback.until_checkpoint() == 0:
             await self._send(playback.take_all())
             await self._connection.tell(CheckpointFollows(update=playback.learner.update))
@@ -282,7 +292,19 @@ class Viewer:
         log.info("viewer %d refused: %s", self._number, refused.code)
         if self._playback is not None:
             await self._send(self._playback.take_all())
-        await self._connection.refuse(refused)
+        opening = None
+        if self._announced is None:  # else its frame is still to come, and this refuses something else
+            opening, self._opening = self._opening, None
+        await self._connection.refuse(refused, opening.tag if opening else None)
+
+    async def _pay(self, playback: Playback, *, as_it_is: bool = False) -> None:
+        """Hand over what was asked for, of the run after the last update sent: when what was seen is made up."""
+        if playback.is_catching_up and not as_it_is:
+            return
+        await self._send(playback.take_all())
+        while self._owed:
+            self._owed -= 1
+            await self._hand_over(playback)
 
     async def _hand_over(self, playback: Playback) -> None:
         await self._connection.send_bytes(await self._trainer.checkpoint(playback.learner, playback.played))

@@ -1,4 +1,4 @@
-/** A checkpoint as the page reads it: the JSON in its header, and none of its tensors. */
+/** A checkpoint as the page reads it: the JSON in its header, and the losses. */
 
 export const LENGTH_BYTES = 8;
 
@@ -13,10 +13,24 @@ export function headerLength(bytes) {
  * @throws {Error} it tells of none
  */
 export function runOf(bytes) {
-  const header = JSON.parse(decoded(new Uint8Array(bytes, LENGTH_BYTES, headerLength(bytes))));
-  const run = JSON.parse(header.__metadata__.unrolled);
+  const run = JSON.parse(headerOf(bytes).__metadata__.unrolled);
   if (!Number.isSafeInteger(run.update) || typeof run.recipe !== "object") throw new Error("no run");
   return run;
+}
+
+/** @param {ArrayBuffer} bytes of a run @returns {Float32Array} the losses of its first updates; none where it tells of none */
+export function lossesOf(bytes) {
+  try {
+    const [from, to] = headerOf(bytes).losses.data_offsets;
+    const start = LENGTH_BYTES + headerLength(bytes);
+    return new Float32Array(bytes.slice(start + from, start + to));
+  } catch {
+    return new Float32Array(0); // the server will say what is wrong with it
+  }
+}
+
+function headerOf(bytes) {
+  return JSON.parse(decoded(new Uint8Array(bytes, LENGTH_BYTES, headerLength(bytes))));
 }
 
 /** @param {ArrayBuffer|Uint8Array} bytes @returns {string} @throws {TypeError} they are not UTF-8 */

@@ -11,6 +11,7 @@ export class Earlier {
   #at;
   /** @type {Kept[]} */
   #runs = [];
+  #run = 0;
 
   /** @param {import("./words.js").Words} words @param {import("./keeper.js").Keeper} keeper */
   constructor(words, keeper) {
@@ -19,6 +20,13 @@ export class Earlier {
     const at = (id) => document.getElementById(id);
     this.#at = { details: at("earlier"), list: at("earlier-runs"), says: at("earlier-says") };
     this.#at.details.addEventListener("toggle", () => this.#look());
+    this.#look(); // it may have been opened before this was there
+  }
+
+  /** A run that has just been left is one of them. @param {import("./state.js").State} state */
+  draw({ run }) {
+    if (run !== this.#run) this.#look();
+    this.#run = run;
   }
 
   relabel() {

@@ -25,6 +25,8 @@ export class Keep {
   #receipt;
   #at;
   /** What came of the buttons last, by the part of the panel. @type {Record<string, Outcome>} */
+  /** What the next chosen file is for. @type {"go on"|"verify"} */
+  #purpose = "go on";
   #outcomes = {};
   #busy = false;
   /** The animation's page, which is asked for while there is a server: what was seen can be had without one. */
@@ -54,18 +56,18 @@ export class Keep {
       url: verifyUrl,
       checkpoint: () => this.#checkpoint(),
       hashOfSeen: (updates) => hashOf(ledger, updates),
-      pick: () => this.#pick(".json,application/json"),
+      pick: () => this.#pick(".json,.safetensors", "verify"),
       redraw: () => store.redraw(),
     });
     const { csv, json, animation, file } = this.#at;
     this.#player().catch(() => {}); // it is asked for again when it is needed
     this.#at.save.addEventListener("click", () => this.#acts("file", () => this.#save()));
     this.#at.use.addEventListener("click", () => this.#acts("file", () => this.#use()));
-    this.#at.load.addEventListener("click", () => this.#pick(".safetensors"));
+    this.#at.load.addEventListener("click", () => this.#pick(".safetensors", "go on"));
     file.addEventListener("change", () => {
       const [chosen] = file.files;
       file.value = ""; // the same file may be chosen again
-      if (chosen) this.take(chosen);
+      if (chosen) this.take(chosen, this.#purpose);
     });
     for (const [button, kind] of [[csv, "csv"], [json, "json"], [animation, "animation"]]) {
       button.addEventListener("click", () => this.#acts("export", () => this.#export(kind)));
@@ -92,19 +94,23 @@ export class Keep {
       setText(says, outcome?.sentence() ?? "");
       says.classList.toggle("error", outcome?.failed === true);
     }
-    receipt.draw(ready, words.language);
+    receipt.draw(ready, words.language, state.run);
   }
 
   /**
-   * A file that was chosen or dropped: a run's goes on, a receipt is verified.
-   * @param {File} file @returns {Promise<Outcome|null>} why it was not taken, or null
+   * A file that was chosen or dropped: a run's goes on, unless it is to be verified; a receipt is verified.
+   * @param {File} file @param {"go on"|"verify"} purpose @returns {Promise<Outcome|null>} why it was not taken, or null
    */
-  async take(file) {
+  async take(file, purpose = "go on") {
     const { name } = file;
     try {
       const { receipt, bytes, update } = await openedFile(file);
       if (receipt) {
         this.#receipt.replay(receipt, name);
+        return null;
+      }
+      if (purpose === "verify") {
+        this.#receipt.replayFile(bytes, name);
         return null;
       }
       const { run } = this.#store.state;
@@ -115,7 +121,10 @@ export class Keep {
     } catch (problem) {
       if (!(problem instanceof FileProblem)) throw problem;
       const why = () => this.#words.say(problem.key, problem.values);
-      return this.#tell("file", { sentence: () => this.#words.say("keep.refused", { name, why: why() }), failed: true });
+      const sentence = () => this.#words.say("keep.refused", { name, why: why() });
+      if (purpose === "verify") this.#receipt.refuse(sentence);
+      else this.#tell("file", { sentence, failed: true });
+      return { sentence, failed: true };
     }
   }
 
@@ -141,7 +150,8 @@ export class Keep {
     return this.#words.say("keep.seen", { from, to, chunks: number(chunks.length) });
   }
 
-  #pick(accept) {
+  #pick(accept, purpose) {
+    this.#purpose = purpose;
     this.#at.file.accept = accept;
     this.#at.file.click();
   }

@@ -6,7 +6,7 @@ import { throttled } from "./throttle.js";
 
 /** Keeps this tab's run where a reload finds it again. */
 
-const KEEP_EVERY = 2000; // ms at most; a tab that is hidden or left keeps at once
+const KEEP_EVERY = 5000; // ms at most; a tab that is hidden or left keeps at once
 const TAB = "unrolled.run"; // where a tab remembers its run: a reload keeps it, another tab has its own
 /** A run that was given up before this update is not worth one of the places. */
 const WORTH_KEEPING = 20;
@@ -27,7 +27,10 @@ export class Keeper {
   constructor(store) {
     store.hears((_, before, after) => {
       if (!this.#page || this.#isShowing) return;
-      if (before.run !== after.run) this.#put(before);
+      if (before.run !== after.run) {
+        this.#put(before);
+        this.#another(after.run);
+      }
       const changed = ["update", "changes", "playing", "pace"].some((name) => before[name] !== after[name]);
       if (changed && after.update > 0) this.#keep();
     });
@@ -39,9 +42,9 @@ export class Keeper {
    */
   async ofThisTab(hash) {
     const { id, hash: before } = remembered();
-    const kept = id ? await find(id) : null;
-    if (!kept || (hash !== before && !isOf(kept, hash)) || (await this.#claims.isTaken(id))) return null;
-    return kept;
+    if (!id || (await this.#claims.isTaken(id))) return null;
+    const kept = await find(id); // by now the page before has written its last
+    return kept && (hash === before || isOf(kept, hash)) ? kept : null;
   }
 
   /**
@@ -101,7 +104,6 @@ export class Keeper {
     const { live, bar, ledger, twin } = this.#page;
     const { held: checkpoint } = live;
     if (state.update === 0 || !checkpoint || bar.refusal) return;
-    if (state.run !== this.#run) this.#another(state.run);
     this.#newest = state.update;
     put({
       id: this.#claims.id,
@@ -119,6 +121,7 @@ export class Keeper {
     if (this.#run > 0 && this.#newest < WORTH_KEEPING) remove(this.#claims.id);
     if (this.#run > 0) this.#claims.renew();
     this.#run = run;
+    this.#newest = 0;
     remember(this.#claims.id);
   }
 }

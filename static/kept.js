@@ -43,6 +43,14 @@ function open() {
   return opening;
 }
 
+/** A page must start whatever it finds. */
+function isWhole({ format, checkpoint, shown, ledger }) {
+  const { recipe, current, chunks, changes, lengths, recent, losses } = shown ?? {};
+  const lists = [chunks, changes, lengths, recent, losses?.points];
+  const isShown = Boolean(recipe && current) && lists.every(Array.isArray);
+  return format === FORMAT && isShown && checkpoint?.bytes instanceof ArrayBuffer && Boolean(ledger?.columns);
+}
+
 /** Opens the database ahead of need: a page that is left has no time for it. */
 export async function ready() {
   try {
@@ -65,7 +73,7 @@ export async function find(id) {
   try {
     const runs = (await open()).transaction(RUNS).objectStore(RUNS);
     const run = await answer(runs.get(id));
-    return run?.format === FORMAT ? run : null;
+    return run && isWhole(run) ? run : null;
   } catch {
     return null;
   }
@@ -75,7 +83,7 @@ export async function find(id) {
 export async function all() {
   try {
     const runs = await answer((await open()).transaction(RUNS).objectStore(RUNS).index("saved").getAll());
-    return runs.filter(({ format }) => format === FORMAT).reverse();
+    return runs.filter(isWhole).reverse();
   } catch {
     return [];
   }
@@ -91,16 +99,18 @@ export async function put(run) {
     const transaction = (database ?? (await open())).transaction(RUNS, "readwrite");
     transaction.objectStore(RUNS).put({ ...run, format: FORMAT });
     transaction.commit();
-    await trim();
+    await trim(run.id);
   } catch {
     // it goes on in this tab's memory
   }
 }
 
-async function trim() {
+/** @param {string} id of the newest, whatever the clock says */
+async function trim(id) {
   const runs = database.transaction(RUNS, "readwrite").objectStore(RUNS);
   const ids = await answer(runs.index("saved").getAllKeys());
-  for (const id of ids.slice(0, -MOST_RUNS)) runs.delete(id);
+  const others = ids.filter((each) => each !== id);
+  for (const old of others.slice(0, Math.max(0, others.length + 1 - MOST_RUNS))) runs.delete(old);
 }
 
 /** @param {string} id */

@@ -1,5 +1,5 @@
 import { ahead, fieldsOf, inOrder } from "./changes.js";
-import { runOf } from "./checkpoint.js";
+import { lossesOf, runOf } from "./checkpoint.js";
 import { Pulse } from "./pulse.js";
 import { PROTOCOL } from "./state.js";
 
@@ -42,6 +42,10 @@ export class Live {
     lost: () => this.#lose(),
   });
   #seen = 0;
+  /** Counts what was asked to be opened: of several that are under way only the answer to the newest is heard. */
+  #tag = 0;
+  /** Whether the server is at a run that something newer has been asked for in place of. */
+  #isStale = false;
   /** The newest. @type {Held|null} */
   #checkpoint = null;
   /** Who waits for a checkpoint, in the order of asking. @type {{resolve: Function, reject: Function}[]} */
@@ -51,6 +55,8 @@ export class Live {
   #good = null;
   /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
   #views = new Map();
+  /** Live fields that the reader has set and the server has not. @type {Record<string, any>} */
+  #wished = {};
   /** A run from a file that is on its way to being opened. @type {ArrayBuffer|null} */
   #file = null;
   /** Live fields to set as soon as the run is open again. @type {Record<string, any>|null} */
@@ -87,7 +93,7 @@ export class Live {
     };
     socket.onclose = ({ code, reason }) => this.#dropped(socket, code, reason);
     this.#socket = socket;
-    this.#isOpen = false;
+    this.#isOpen = this.#isStale = false;
     this.#pulse.begins();
   }
 
@@ -113,6 +119,7 @@ export class Live {
     const { recipe, changes } = this.#store.state;
     this.#wanted = { recipe, changes };
     this.#file = this.#remedy = null;
+    this.#wished = {};
     this.#checkpoint = this.#good = held;
     if (this.#ready()) this.#resume();
   }
@@ -134,7 +141,8 @@ export class Live {
    */
   start(recipe, changes = []) {
     this.#wanted = { recipe, changes };
-    this.#remedy = this.#good = null;
+    this.#wished = {};
+    this.#remedy = this.#good = this.#file = null;
     if (this.#ready()) {
       this.#open();
     } else {
@@ -159,6 +167,18 @@ export class Live {
   }
 
   /**
+   * Sets live fields of the run: at once, or when it is open again. What they are already is not said again.
+   * @param {Record<string, any>} fields
+   */
+  change(fields) {
+    const known = { ...this.#store.state.current, ...this.#wished };
+    const fresh = Object.fromEntries(Object.entries(fields).filter(([name, value]) => value !== known[name]));
+    if (Object.keys(fresh).length === 0) return;
+    this.#wished = { ...this.#wished, ...fresh };
+    this.send({ type: "change", ...fresh });
+  }
+
+  /**
    * After a divergence: back to the last good checkpoint, and on with other fields; what else was changed since stays
    * changed. Where the log sets these fields after that checkpoint, it is mended there, and the run begins anew.
    * @param {Record<string, any>} fields
@@ -166,6 +186,8 @@ export class Live {
   rewind(fields) {
     const good = this.#good;
     if (!this.#ready() || !good) return;
+    this.#wished = {};
+    this.#file = null;
     const { recipe, changes, made } = this.#store.state;
     const since = ahead(changes, good.update).filter(({ after_update: after }) => after <= made);
     const culprit = since.findLast((change) => Object.keys(fields).some((name) => name in change));
@@ -205,7 +227,7 @@ export class Live {
 
   /** @param {number} update the newest one drawn */
   seen(update) {
-    if (update <= this.#seen || this.#store.state.opening || !this.#ready()) return;
+    if (update <= this.#seen || this.#store.state.opening || !this.#isOpen || !this.#ready()) return;
     this.#seen = update;
     this.#socket.send(JSON.stringify({ type: "seen", update }));
   }
@@ -243,13 +265,18 @@ export class Live {
   #open(why = {}) {
     const { pace, playing } = this.#store.state;
     this.#store.dispatch({ type: "opening", slow: this.#wanted.recipe.framework === "tensorflow", ...why });
-    this.#socket.send(JSON.stringify({ type: "open", ...this.#wanted, pace, play: playing, views: this.#wantedViews() }));
+    this.#ask({ ...this.#wanted, pace, play: playing });
   }
 
   #openFile() {
-    this.#store.dispatch({ type: "opening", file: true });
-    this.#socket.send(JSON.stringify({ type: "open", resume: true, views: this.#wantedViews() }));
+    this.#store.dispatch({ type: "opening", file: { losses: lossesOf(this.#file) } });
+    this.#ask({ resume: true });
     this.#socket.send(this.#file);
+  }
+
+  #ask(fields) {
+    this.#tag += 1;
+    this.#socket.send(JSON.stringify({ type: "open", tag: this.#tag, ...fields, views: this.#wantedViews() }));
   }
 
   /** The tutorial's TensorFlow program plots what is predicted after the update, its PyTorch program before it. */
@@ -264,7 +291,7 @@ export class Live {
     const { bytes, update: made } = this.#checkpoint;
     const after = from ?? (update <= made + FURTHEST_AFTER ? Math.max(update, made) : made);
     this.#store.dispatch({ type: "opening", after, rewound });
-    this.#socket.send(JSON.stringify({ type: "open", resume: true, after, pace, play: playing, views: this.#wantedViews() }));
+    this.#ask({ resume: true, after, pace, play: playing });
     this.#socket.send(bytes);
   }
 
@@ -273,6 +300,8 @@ export class Live {
     const { opening } = this.#store.state;
     const resuming = opening?.after != null;
     this.#announced = WITH_CHECKPOINT.includes(message.type);
+    const wasStale = this.#isStale;
+    if (this.#isOfAnother(message)) return undefined;
     if (message.type === "opened") {
       if (message.protocol !== PROTOCOL) return this.#outdated(`protocol ${message.protocol}`);
       this.#attempts = 0;
@@ -289,17 +318,44 @@ export class Live {
     }
     if (message.type === "opened") {
       if (opening?.file) this.#file = null;
+      this.#wishAgain(resuming);
       this.#store.dispatch({ type: "connection", status: "live" });
       if (this.#remedy) this.#mend(this.#remedy);
     }
-    if (message.type === "error" && opening?.file) {
+    if (message.type === "changed") this.#granted(message);
+    const refuses = message.type === "error" ? (message.tag == null ? "message" : "open") : null;
+    if (refuses === "message") this.#wished = {};
+    if (refuses === "open" && opening?.file) {
       this.#file = null; // the run that there was goes on, where this connection has one
-      if (!this.#isOpen) this.#greet();
-    } else if (message.type === "error" && resuming) {
+      if (!this.#isOpen || wasStale) this.#greet();
+    } else if (refuses === "open" && resuming) {
       this.#checkpoint = null; // this server cannot go on from it: the same recipe from its start instead
       this.#open({ lost: true });
     }
     return undefined;
+  }
+
+  /** Whether it speaks of a run, or answers an `open`, that something newer was asked for in place of. */
+  #isOfAnother({ type, tag }) {
+    const isOld = tag != null && tag !== this.#tag;
+    if (type === "opened") this.#isStale = isOld;
+    if (type === "error" && tag === this.#tag && this.#isStale) {
+      this.#isStale = false; // the newest was refused: back to what the page shows
+      return false;
+    }
+    return isOld || (this.#isStale && type !== "pong");
+  }
+
+  /** What was set while the connection was down, or was under way as it went. */
+  #wishAgain(resuming) {
+    const wished = resuming ? this.#wished : {};
+    this.#wished = {};
+    this.change(wished);
+  }
+
+  #granted(message) {
+    const left = Object.entries(this.#wished).filter(([name, value]) => message[name] !== value);
+    this.#wished = Object.fromEntries(left);
   }
 
   #mend(fields) {
@@ -312,7 +368,7 @@ export class Live {
   #receive(bytes) {
     if (!this.#announced) this.#waiting.shift()?.resolve(bytes);
     this.#announced = false;
-    if (this.#store.state.opening) return; // of the run that is being left
+    if (this.#store.state.opening || this.#isStale) return; // of a run that is being left
     this.#checkpoint = { bytes, update: runOf(bytes).update };
     const { loss } = this.#store.state;
     if (loss === null || loss <= WORST_GOOD) this.#good = this.#checkpoint;

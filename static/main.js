@@ -42,7 +42,7 @@ if (!bar.isHeld && !before) live.connect();
 const words = new Words();
 const transport = new Transport(store, live, words);
 const controls = new Controls(at("recipe-form"), words, {
-  live: (fields) => live.send({ type: "change", ...fields }),
+  live: (fields) => live.change(fields),
   restart: (recipe) => transport.start(recipe),
 });
 const presets = new Presets(at("presets"), at("preset-caption"), words, (recipe) =>
@@ -55,7 +55,7 @@ const status = new Status(words, {
   retry: () => live.retry(),
   reload: () => location.reload(),
   dismiss: () => store.dispatch({ type: "dismissed" }),
-  continue: () => live.connect(),
+  continue: () => transport.goOn(),
   "start-anew": () => transport.start(...bar.run),
 });
 const printed = new Printed(words);
@@ -86,6 +86,8 @@ function drawWords(state, drawn) {
   transport.draw(state);
   controls.draw(state, drawn);
   presets.draw(state, controls.defaults);
+  for (const id of ["recipe", "presets"]) at(id).inert = state.isRecording; // which has nobody's recipe
+  earlier?.draw(state);
   status.draw(state, controls.has(state.complaint?.field), bar.refusal);
   printed.draw(state, drawn);
   download.draw(state);
@@ -230,7 +232,7 @@ at("script").addEventListener("click", async () => {
   openScript(words, store.state);
 });
 
-addEventListener("online", () => live.check());
+for (const turn of ["online", "offline"]) addEventListener(turn, () => live.check());
 document.addEventListener("visibilitychange", () => document.hidden || live.check());
 
 const narrow = matchMedia("(max-width: 860px)");

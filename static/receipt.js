@@ -28,6 +28,8 @@ export class Receipt {
   /** Whether the losses that the page drew have its hash; null where the page did not see them all. @type {boolean|null} */
   #seen = null;
   #busy = false;
+  /** The store's number of the run that it speaks of. */
+  #run = 0;
   /** @type {{sentence: () => string, tone?: string}|null} */
   #says = null;
 
@@ -51,17 +53,23 @@ export class Receipt {
     this.#at.save.addEventListener("click", () => this.#save());
     this.#at.replay.addEventListener("click", () => this.#replayOwn());
     this.#at.cancel.addEventListener("click", () => this.#cancel());
-    at("receipt-file").addEventListener("click", pick);
+    at("receipt-file").addEventListener("click", () => pick());
   }
 
-  /** @param {boolean} ready whether the run can be asked for a checkpoint @param {string} language */
-  draw(ready, language) {
+  /**
+   * @param {boolean} ready whether the run can be asked for a checkpoint
+   * @param {string} language
+   * @param {number} run what was said of another run is taken back
+   */
+  draw(ready, language, run) {
+    if (run !== this.#run && this.#name === null && !this.#busy) this.#forget();
+    this.#run = run;
     const at = this.#at;
     const receipt = this.#receipt;
     const { stage, update } = this.#replay;
     at.save.disabled = !ready;
     at.replay.disabled = !ready;
-    at.card.hidden = receipt === null;
+    at.card.hidden = receipt === null || stage === "refused";
     if (receipt) {
       const values = { updates: grouped(receipt.updates, language), seed: String(receipt.recipe.seed), name: this.#name };
       setText(at.of, this.#words.say(this.#name ? "receipt.of.file" : "receipt.of", values));
@@ -95,6 +103,23 @@ export class Receipt {
     this.#says = null;
     this.#replay.start(receipt);
     this.#at.says.scrollIntoView({ block: "center" });
+  }
+
+  /** Makes the run in a file again, by the receipt that the server writes of it. @param {ArrayBuffer} bytes @param {string} name */
+  async replayFile(bytes, name) {
+    const written = await this.#write(async () => bytes);
+    if (written) this.replay(written.receipt, name);
+  }
+
+  /** A file was chosen that is none of the kind. @param {() => string} sentence */
+  refuse(sentence) {
+    this.#forget();
+    this.#tell({ sentence, tone: "trouble" });
+  }
+
+  #forget() {
+    this.#receipt = this.#name = this.#seen = this.#says = null;
+    this.#replay.cancel();
   }
 
   /** @returns {{sentence: string, tone?: string}} what is to be said now */
@@ -148,7 +173,7 @@ export class Receipt {
   }
 
   /** @returns {Promise<{receipt: ReceiptFile, text: string}|null>} of the run as it stands; null where it was refused, which is told */
-  async #write() {
+  async #write(checkpoint = this.#checkpoint) {
     if (this.#busy) return null;
     this.#busy = true;
     this.#replay.cancel();
@@ -157,7 +182,7 @@ export class Receipt {
       const answer = await fetch(new URL("receipt", document.baseURI), {
         method: "POST",
         headers: { "Content-Type": "application/octet-stream" },
-        body: await this.#checkpoint(),
+        body: await checkpoint(),
         signal: AbortSignal.timeout(PATIENCE),
       });
       const text = await answer.text();

@@ -41,7 +41,7 @@ import { withLosses, withReached } from "./losses.js";
 /**
  * @typedef {object} State
  * @property {ConnectionState} connection
- * @property {{after: number|null, lost: boolean, slow: boolean, rewound: Record<string, any>|null, file: boolean}|null} opening an
+ * @property {{after: number|null, lost: boolean, slow: boolean, rewound: Record<string, any>|null, file: {losses: Float32Array}|null}|null} opening an
  *   `open` is on its way; `after` is set when it resumes, `lost` when a run that could not be resumed starts again, `slow`
  *   when the answer may take seconds, `rewound` to what a diverged run goes back with, `file` where it goes on from one
  * @property {boolean} isRecording what is shown is nobody's run, but a recording for who waits to be let in
@@ -72,6 +72,8 @@ import { withLosses, withReached } from "./losses.js";
 export const WAVE_SAMPLES = 2000;
 /** Chunk lengths kept for the printed row. */
 export const LENGTHS = 80;
+/** Updates for which it is news that a run goes on from a file. */
+const NEWS = 100;
 /** The protocol that this page speaks. */
 export const PROTOCOL = 1;
 
@@ -127,7 +129,7 @@ export function apply(state, message) {
     case "error":
       return {
         ...state,
-        opening: null,
+        opening: message.tag == null ? state.opening : null, // which another message than the `open` was refused
         complaint: { code: message.code, field: message.field ?? null, detail: message.detail },
       };
     default:
@@ -171,7 +173,7 @@ export function rest({ connection, opening, complaint, run, notice, ...shown }) 
   return { ...shown, notice: stopped({ notice }) ? notice : null };
 }
 
-function openingOf({ after = null, lost = false, slow = false, rewound = null, file = false }) {
+function openingOf({ after = null, lost = false, slow = false, rewound = null, file = null }) {
   return { after, lost, slow, rewound, file };
 }
 
@@ -180,9 +182,11 @@ export function stopped({ notice }) {
   return notice?.kind === "finished" || notice?.kind === "diverged" ? notice.kind : null;
 }
 
-/** How a run stopped is no news once it goes on; where it began is, until it is dismissed. */
+/** How a run stopped is no news once it goes on; where it began is, until it is dismissed, and a file's for a while. */
 function keptNotice(state) {
-  return stopped(state) ? null : state.notice;
+  const { notice, update } = state;
+  if (notice?.kind === "loaded" && update >= notice.update + NEWS) return null;
+  return stopped(state) ? null : notice;
 }
 
 function emptyRun() {
@@ -230,11 +234,17 @@ function opened(state, message) {
     playing,
     pace,
     ...emptyRun(),
+    ...withLosses(emptyRun(), lossesOf(state.opening)),
     update: message.update,
     made: message.update,
     run: state.run + 1,
     notice: moved ?? startedFrom(state.opening, lostSome, message.update),
   };
+}
+
+/** What a file tells of the updates before: the losses of the first. */
+function lossesOf(opening) {
+  return Array.from(opening?.file?.losses ?? [], (loss, i) => ({ update: i + 1, loss }));
 }
 
 /** @returns {Notice} which versions took over from which others */

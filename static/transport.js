@@ -75,13 +75,18 @@ export class Transport {
   toggle() {
     if (this.#at.play.disabled) return;
     if (this.#isKept) {
-      this.#store.dispatch({ type: "play" });
-      this.#live.connect();
+      this.goOn();
       return;
     }
     const type = this.#store.state.playing ? "pause" : "play";
     this.#store.dispatch({ type });
     this.#live.send({ type });
+  }
+
+  /** On with the run of before the reload: at play, unless it had stopped. */
+  goOn() {
+    if (!stopped(this.#store.state)) this.#store.dispatch({ type: "play" });
+    this.#live.connect();
   }
 
   /** Whether the run of before the reload waits for the visitor's choice. */
@@ -110,8 +115,8 @@ export class Transport {
 
   /** What a link has still to change stays to be changed. */
   #again(fields) {
-    const { current, changes, made } = this.#store.state;
-    if (current) this.start({ ...current, ...fields }, ahead(changes, made));
+    const { current, changes, made, isRecording } = this.#store.state;
+    if (current && !isRecording) this.start({ ...current, ...fields }, ahead(changes, made));
   }
 
   /** @param {Record<string, any>} recipe @param {Record<string, any>[]} changes a change log to replay */
@@ -122,12 +127,13 @@ export class Transport {
 
   /** @param {import("./state.js").State} state */
   draw(state) {
-    const { play, step, pace, paceValue, update, loss } = this.#at;
+    const { play, step, reset, seed, pace, paceValue, update, loss } = this.#at;
     const over = stopped(state) === "diverged";
     const playing = state.playing && !this.#isKept;
     document.body.classList.toggle("playing", playing);
     play.disabled = over;
-    step.disabled = over || this.#isKept;
+    step.disabled = over || this.#isKept || state.isRecording;
+    reset.disabled = seed.disabled = state.isRecording;
     const label = this.#words.say(playing ? "transport.pause" : "transport.play");
     if (play.getAttribute("aria-label") !== label) play.setAttribute("aria-label", label);
     const notch = String(notchOf(state.pace));

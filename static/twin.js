@@ -58,7 +58,7 @@ export class Twin {
   #given = [];
   #told = { playing: true, pace: 20, steps: 0 };
   #offered = null;
-  /** The twin of a kept run, until the first run is there to be followed. @type {Pick<import("./kept.js").Kept["twin"], "checkpoint"|"shown">|null} */
+  /** The checkpoint of a kept run's twin, until the first run is there to be followed. @type {import("./live.js").Held|null} */
   #resting = null;
 
   /**
@@ -122,7 +122,7 @@ export class Twin {
   /** What it takes to show the twin again and to go on with it; null where there is none. */
   get kept() {
     const { state } = this;
-    const checkpoint = this.#live?.held;
+    const checkpoint = this.#live?.held ?? this.#resting;
     return state && checkpoint && !state.opening ? { id: this.id, checkpoint, shown: rest(state) } : null;
   }
 
@@ -130,7 +130,16 @@ export class Twin {
   takeUp({ id, checkpoint, shown }) {
     this.#leave();
     this.id = id;
-    this.#resting = { checkpoint, shown };
+    this.#store = this.#newStore();
+    this.#store.dispatch({ type: "kept", shown });
+    this.#resting = checkpoint;
+  }
+
+  #newStore() {
+    return new Store((callback) => {
+      callback();
+      this.#redraw();
+    });
   }
 
   /** Keeps the twin in step. @param {import("./state.js").State} state of the first run */
@@ -160,17 +169,11 @@ export class Twin {
       this.#store.dispatch({ type: state.playing ? "play" : "pause" });
       this.#live.start(recipe, changes);
     } else {
-      this.#store = new Store((callback) => {
-        callback();
-        this.#redraw();
-      });
+      if (!resting) this.#store = this.#newStore();
       this.#store.dispatch({ type: "pace", pace: state.pace });
       if (!state.playing) this.#store.dispatch({ type: "pause" });
       this.#live = new Live(this.#url, this.#store, recipe, changes);
-      if (resting) {
-        this.#store.dispatch({ type: "kept", shown: resting.shown });
-        this.#live.takeUp(resting.checkpoint);
-      }
+      if (resting) this.#live.takeUp(resting);
       this.#live.connect();
     }
     this.#run = state.run;

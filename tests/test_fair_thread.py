@@ -34,7 +34,7 @@ def test_work_is_done_in_order_and_its_errors_are_handed_on(thread: FairThread) 
     assert done == list(range(20))
     with pytest.raises(ZeroDivisionError):
         thread.submit(owner, lambda: 1 / 0).result(5)
-    assert thread.submit(None, lambda: 7).result(5) == 7
+    assert thread.submit(Owner(), lambda: 7).result(5) == 7
 
 
 def test_whoever_had_least_goes_first(thread: FairThread) -> None:
@@ -46,12 +46,12 @@ def test_whoever_had_least_goes_first(thread: FairThread) -> None:
         return lambda: order.append(name)
 
     hold = threading.Event()
-    thread.submit(None, hold.wait)
-    asked = [thread.submit(heavy, say("heavy")), thread.submit(light, say("light")), thread.submit(None, say("none"))]
+    thread.submit(Owner(), hold.wait)
+    asked = [thread.submit(heavy, say("heavy")), thread.submit(light, say("light")), thread.submit(Owner(), say("new"))]
     hold.set()
     for future in asked:
         future.result(5)
-    assert order == ["light", "none", "heavy"]
+    assert order == ["light", "new", "heavy"]
 
 
 def test_four_that_want_everything_leave_a_fifth_what_little_it_asks_for(thread: FairThread) -> None:
@@ -84,7 +84,7 @@ def test_who_rested_has_no_claim_on_the_time_since(thread: FairThread) -> None:
         thread.submit(other, busy, 0.01).result(5)
     order: list[str] = []
     hold = threading.Event()
-    thread.submit(None, hold.wait)
+    thread.submit(Owner(), hold.wait)
     asked = []
     for _ in range(2):
         asked += [
@@ -101,7 +101,7 @@ def test_who_rested_has_no_claim_on_the_time_since(thread: FairThread) -> None:
 def test_what_is_cancelled_is_not_done_and_closing_cancels_the_rest() -> None:
     thread, begun, hold = FairThread("shared"), threading.Event(), threading.Event()
     done: list[int] = []
-    under_way = thread.submit(None, lambda: (begun.set(), hold.wait(5)))
+    under_way = thread.submit(Owner(), lambda: (begun.set(), hold.wait(5)))
     assert begun.wait(5)
     given_up, left = thread.submit(Owner(), done.append, 1), thread.submit(Owner(), done.append, 2)
     assert given_up.cancel()

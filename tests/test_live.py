@@ -460,6 +460,51 @@ def test_a_run_resumed_at_its_end_is_told_that_it_finished(server: Server) -> No
         assert one.updates(1)[0]["update"] == 6
 
 
+def test_a_change_while_updates_are_made_up_comes_after_those_that_were_seen(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace="max")
+        checkpoint = one.checkpoint
+        seen = timeless(one.updates(600))[:600]
+    with viewer(server.ws) as other:
+        other.send(type="open", resume=True, after=600, pace="max")
+        other.socket.send(checkpoint)
+        other.send(type="change", learning_rate=0.3)
+        other.send(type="change", learning_rate=0.1, after_update=300)
+        other.send(type="checkpoint")
+        other.opened()
+        changed = other.until("changed")
+        assert changed["after_update"] == 600
+        assert Checkpoint.from_bytes(other.next()).run.changes == (Change(after_update=600, learning_rate=0.3),)
+        error = other.until("error")
+        assert (error["code"], error["field"]) == ("out_of_range", "after_update")
+        while not isinstance(asked := other.next(), bytes):
+            assert asked["updates"][0]["update"] > 600
+        assert Checkpoint.from_bytes(asked).run.update >= 600, "not before it is made up"
+        other.send(type="seen", update=600)
+        after = other.updates(1)[0]
+    learner = Learner(Recipe(), changes=[Change(after_update=600, learning_rate=0.3)])
+    made = [learner.advance() for _ in range(after["update"])]
+    assert [np.float32(update.loss) for update in made[:600]] == [np.float32(update["loss"]) for update in seen]
+    assert np.float32(made[-1].loss) == np.float32(after["loss"])
+
+
+def test_the_answer_to_an_open_has_its_tag(server: Server) -> None:
+    with viewer(server.ws) as one:
+        assert one.open(play=False)["tag"] is None
+        for tag, recipe in enumerate([{"seed": 1}, {"seed": -1}, {"weights": "0123456789abcdef"}, {"seed": 2}]):
+            one.send(type="open", tag=tag, recipe=recipe, play=False)
+        assert one.opened()["tag"] == 0
+        assert one.until("error")["tag"] is None, "it could not be read, so nobody knows its tag"
+        assert one.until("error")["tag"] == 2
+        assert one.opened()["tag"] == 3
+        one.send(type="open", tag=4, resume=True)
+        one.send(type="nonsense")
+        assert one.until("error")["tag"] is None, "the frame is still to come"
+        one.socket.send(b"nothing")
+        assert one.until("error")["tag"] == 4
+        assert one.refusal(type="change", learning_rate=-1)["tag"] is None
+
+
 def test_an_endless_run_resumed_at_its_start_is_not_told_that_it_finished(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(play=False)

@@ -50,7 +50,7 @@ def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a
     before = losses(one.updates())
     assert seen <= at <= max(before), "it stands where it stood"
     expect(one.at("continue")).to_have_text(f"Continue at update {at}")
-    expect(one.at("status")).to_have_text("paused")
+    expect(one.at("status")).to_have_text("your choice")
     del one.received[:]
     one.at("continue").click()
     one.draws(at + 30)
@@ -75,19 +75,51 @@ def test_start_anew_begins_the_same_recipe_from_its_first_update(visit: Visits, 
     assert one.updates()[0]["update"] == 1
 
 
-def test_a_paused_run_is_kept_paused_and_play_continues_it(visit: Visits) -> None:
+def test_a_paused_run_is_kept_where_it_was_paused_and_continue_or_play_goes_on(visit: Visits) -> None:
     one = visit(charts=False)
     one.draws(10)
     at = one.pauses()
     assert reloads(one) == at
-    del one.received[:]
     one.at("continue").click()
-    one.until(lambda: bool(one.opened()), "it is opened")
-    expect(one.at("status")).to_have_text("paused")
+    one.draws(at + 3)
+    at = one.pauses()
     assert reloads(one) == at
     one.page.keyboard.press("Space")
     one.draws(at + 3)
     assert one.update < at + 100
+
+
+def test_what_is_changed_while_the_connection_is_down_is_changed_when_it_is_back(
+    visit: Visits, start_server: Callable[..., Any]
+) -> None:
+    with start_server(max_viewers=1) as server:
+        one = visit(server.url, charts=False)
+        one.draws(10)
+        one.page.evaluate("wires.at(-1).close()")
+        with inside(server):
+            expect(one.at("status")).to_have_text("hall is full")
+            one.choose("learning_rate", 0.005)
+            one.page.locator("#recipe-carry_state").click()
+        one.until(lambda: any(each["type"] == "changed" for each in one.received), "it is made")
+        one.draws(one.update + 3)
+        changed = [each for each in one.received if each["type"] == "changed"]
+        assert {name: value for each in changed for name, value in each.items() if name in Recipe.model_fields} == {
+            "learning_rate": 0.005,
+            "carry_state": False,
+        }
+        expect(one.page.locator("#recipe-learning_rate")).to_have_value("0.005")
+        expect(one.page.locator("#recipe-carry_state")).not_to_be_checked()
+
+
+def test_a_live_field_that_is_what_it_was_is_not_set_again(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(5)
+    one.choose("learning_rate", 0.01)  # typed, then left: the field tells of both
+    one.until(lambda: any(each["type"] == "changed" for each in one.received), "it is made")
+    one.choose("learning_rate", 0.01)
+    one.choose("learning_rate", 0.03)
+    one.until(lambda: sum(each["type"] == "changed" for each in one.received) == 2, "the next is made")
+    assert [each["learning_rate"] for each in one.sent if each["type"] == "change"] == [0.01, 0.03]
 
 
 def test_a_reload_keeps_a_twin_in_step(visit: Visits, server_url: str) -> None:
@@ -95,6 +127,7 @@ def test_a_reload_keeps_a_twin_in_step(visit: Visits, server_url: str) -> None:
     one.draws(50)
     at = reloads(one)
     expect(one.at("twin")).to_have_value("gru")
+    expect(one.page.locator("#twin-name")).to_be_visible()
     del one.received[:], one.sent[:]
     one.at("continue").click()
     one.draws(at + 20)
@@ -140,6 +173,67 @@ def test_only_the_ten_latest_runs_are_kept(visit: Visits) -> None:
     one.page.evaluate(f"(async () => {{ {script} }})()")
     ids = [run["id"] for run in kept(one.page)]
     assert ids == [f"run {i}" for i in range(11, 1, -1)]
+
+
+SLOW = """
+const send = WebSocket.prototype.send;
+WebSocket.prototype.send = function (data) { setTimeout(() => this.readyState === 1 && send.call(this, data), 400); };
+"""
+"""A network on which another run can be asked for before the first is there."""
+
+
+def test_of_several_runs_asked_for_at_once_the_last_is_shown_and_kept(visit: Visits, server_url: str) -> None:
+    one = visit(server_url + "/#seed=11", charts=False)
+    one.draws(30)
+    one.choose("seed", 33)
+    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 33, "another run begins")
+    one.draws(30)
+    one.page.evaluate(SLOW)
+    earlier = one.at("earlier")
+    earlier.scroll_into_view_if_needed()
+    one.until(lambda: not one.page.evaluate("document.getElementById('keep-save').disabled"), "the panel is there")
+    earlier.locator("summary").click()
+    goes_on = earlier.locator("li").filter(has_text="seed 11").get_by_test_id("earlier-continue")
+    expect(goes_on).to_be_visible()
+    goes_on.click()
+    one.at("reset").click()
+    one.until(lambda: one.opened()[-1]["update"] > 0 or one.opened()[-1]["recipe"]["seed"] == 11, "seed 11 goes on")
+    at = one.update
+    one.until(lambda: one.update > at + 10, "and is shown")
+    one.until(lambda: one.page.url.endswith("#seed=11"), "its link too")
+    runs = {run["link"]: run for run in kept(one.page)}
+    assert abs(runs["#seed=11"]["update"] - runs["#seed=11"]["checkpoint"]) < 1000
+    one.page.reload()
+    expect(one.at("continue")).to_be_visible()
+    one.at("continue").click()
+    one.draws(one.update + 5)
+
+
+def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(10)
+    script = "const request = indexedDB.open('unrolled', 1); request.onsuccess = () => { const runs = request.result"
+    script += ".transaction('runs', 'readwrite').objectStore('runs'); runs.openCursor().onsuccess = ({target}) => {"
+    script += "target.result.update({...target.result.value, shown: {chunks: null}}).onsuccess = done; } }"
+    one.pauses()
+    one.page.evaluate(f"new Promise((done) => {{ {script} }})")
+    one.page.evaluate("() => { IDBObjectStore.prototype.put = () => { throw new Error('full'); }; }")
+    one.page.reload()
+    one.draws(5)
+    expect(one.at("status")).to_have_text("live")
+
+
+def test_a_browser_whose_clock_went_back_keeps_the_newest_run_all_the_same(visit: Visits) -> None:
+    one = visit(charts=False)
+    one.draws(5)
+    one.until(lambda: len(kept(one.page)) == 1, "it is kept")
+    script = "const {put, all} = await import('/static/kept.js'); const [run] = await all();"
+    script += "for (let i = 0; i < 12; i += 1) await put({...run, id: `run ${i}`, saved: run.saved + 1e9 + i});"
+    script += "await put({...run, id: 'now', saved: run.saved});"
+    one.page.evaluate(f"(async () => {{ {script} }})()")
+    ids = [run["id"] for run in kept(one.page)]
+    assert ids[-1] == "now"
+    assert len(ids) == 10
 
 
 def test_an_earlier_run_of_the_browser_goes_on_where_it_stood_unless_another_tab_has_it(visit: Visits) -> None:
