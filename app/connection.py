@@ -5,10 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+import orjson
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.messages import MAX_TEXT_BYTES, Trouble
+from app.messages import MAX_TEXT_BYTES, MOST_TAG, Trouble
 from app.refusals import Refused
 
 log = logging.getLogger("unrolled.live")
@@ -75,9 +76,9 @@ class Connection(Generic[M]):
             log.exception("a connection failed")
             await self.fail()
 
-    async def refuse(self, refused: Refused, tag: int | None = None) -> None:
+    async def refuse(self, refused: Refused) -> None:
         """Tell why a message changes nothing. Raises Gone."""
-        await self.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail, tag=tag))
+        await self.tell(Trouble(code=refused.code, field=refused.field, detail=refused.detail, tag=refused.tag))
 
     async def fail(self) -> None:
         """Close, since something of ours went wrong."""
@@ -92,7 +93,9 @@ class Connection(Generic[M]):
                 return Refused("unknown_type", "type", "type: no such message; docs/protocol.md lists them")
             if first == "union_tag_not_found":
                 return Refused("missing", "type", "type: Field required")
-            return Refused.of(error, skip=1)
+            refused = Refused.of(error, skip=1)
+            refused.tag = _tag_of(text)
+            return refused
 
     async def tell(self, message: BaseModel) -> None:
         """Send a message. Raises Gone."""
@@ -120,3 +123,13 @@ class Connection(Generic[M]):
             raise Gone(f"read nothing for {SEND_SECONDS:g} s") from None
         except (RuntimeError, OSError, WebSocketDisconnect):
             raise Gone("the connection closed while a message went out") from None
+
+
+def _tag_of(text: str) -> int | None:
+    """That of a message which cannot be read for something else."""
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    tag = message.get("tag") if isinstance(message, dict) else None
+    return tag if type(tag) is int and 0 <= tag <= MOST_TAG else None

@@ -192,6 +192,7 @@ PREDICT_EXAMPLES: dict[str, dict[str, Any]] = {
 
 PROTOCOL = 1
 MAX_TEXT_BYTES = 2**17  # of one text message: room for a full change log
+MOST_TAG = 2**53
 MAX_AFTER = 1000  # updates beyond its checkpoint at which a run may be taken up again
 
 
@@ -206,7 +207,7 @@ class Open(Frozen):
     resume: bool = Field(False, description="go on from a checkpoint")
     after: int | None = Field(None, ge=0, le=2**53, description="updates up to this one are not sent again")
     tag: int | None = Field(
-        None, ge=0, le=2**53, description="comes back with the answer, to tell it from that to another `open`"
+        None, ge=0, le=MOST_TAG, description="comes back with the answer, to tell it from that to another `open`"
     )
     pace: Pace = Field(20.0, description="updates per second; left out with `resume`: the checkpoint's")
     play: bool = Field(True, description="start playing; left out with `resume`: as the checkpoint did")

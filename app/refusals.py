@@ -67,6 +67,7 @@ class Refused(Exception):
         self.detail = detail
         self.status = status or _STATUS.get(code, 422)
         self.retry_after = retry_after  # seconds
+        self.tag: int | None = None  # that of the websocket message which is refused, if it had one
 
     def response(self) -> Response:
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}

@@ -292,10 +292,10 @@ class Viewer:
         log.info("viewer %d refused: %s", self._number, refused.code)
         if self._playback is not None:
             await self._send(self._playback.take_all())
-        opening = None
-        if self._announced is None:  # else its frame is still to come, and this refuses something else
-            opening, self._opening = self._opening, None
-        await self._connection.refuse(refused, opening.tag if opening else None)
+        if self._opening and self._announced is None:  # else its frame is still to come: this refuses something else
+            refused.tag = self._opening.tag
+            self._opening = None
+        await self._connection.refuse(refused)
 
     async def _pay(self, playback: Playback, *, as_it_is: bool = False) -> None:
         """Hand over what was asked for, of the run after the last update sent: when what was seen is made up."""

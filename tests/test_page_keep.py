@@ -122,10 +122,10 @@ def test_a_wrong_file_is_answered_with_a_sentence_and_the_run_goes_on(visit: Vis
     for name, wrong, sentence in [
         ("large.bin", bytes(2**20 + 1), r"It has 1\.0 MiB\. A run's file has at most 1 MiB\."),
         ("empty.safetensors", b"", "It is empty."),
-        ("text.txt", b"Once upon a time", "It is not a run's file"),
-        ("other.safetensors", safetensors.torch.save({"w": torch.zeros(3)}), "It is not a run's file"),
-        ("cut.safetensors", data[:400], "It is cut off"),
-        ("list.json", b"[1, 2]", "It is not a run's file"),
+        ("text.txt", b"Once upon a time", "It is not a run saved from this page"),
+        ("other.safetensors", safetensors.torch.save({"w": torch.zeros(3)}), "It is not a run saved from this page"),
+        ("cut.safetensors", data[:400], "It is incomplete"),
+        ("list.json", b"[1, 2]", "It is not a run saved from this page"),
         ("other.json", b'{"a": 1, "b": 2}', "no receipt of a run"),
     ]:
         drags(page, name, wrong)
@@ -204,7 +204,7 @@ def test_a_receipt_is_replayed_and_its_verdict_told_plainly(visit: Visits) -> No
     expect(page.at("receipt-says")).to_have_text(re.compile(r"^Not equal: .* The versions are the same, so"))
     receipt["versions"]["torch"] = "1.0<b>"
     drags(page, "older.json", json.dumps(receipt).encode())
-    expect(page.at("receipt-says")).to_have_text(re.compile(r"^Not equal: .*torch 1\.0<b>, now \d"))
+    expect(page.at("receipt-says")).to_have_text(re.compile(r"^Not equal: .*torch 1\.0<b> then, \d"))
     receipt["recipe"]["hidden_size"] = 4000
     drags(page, "wild.json", json.dumps(receipt).encode())
     expect(page.at("receipt-says")).to_contain_text("Hidden size")
