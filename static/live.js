@@ -2,6 +2,8 @@ import { ahead, fieldsOf, inOrder } from "./changes.js";
 import { lossesOf, runOf } from "./checkpoint.js";
 import { Pulse } from "./pulse.js";
 import { PROTOCOL } from "./state.js";
+import { waitAfter } from "./waits.js";
+import { Wishes } from "./wishes.js";
 
 /**
  * The websocket: messages in, messages out, and the way back after it dropped. The newest checkpoint
@@ -12,20 +14,11 @@ import { PROTOCOL } from "./state.js";
 const FURTHEST_AFTER = 1000;
 /** A loss above this is worse than an answer of −cos throughout: its weights are no place to go back to. */
 const WORST_GOOD = 2;
-const FIRST_WAIT = 250; // ms; each is twice the one before
-/** A server that restarts is back in a moment: only after so many attempts, half a minute, do waits grow long. */
-const HOPEFUL = 16;
-const HOPEFUL_WAIT = 2_000; // ms at most
-const LONGEST_WAIT = 15_000; // ms
-const WAIT_WHEN_FULL = 5_000; // ms
-
 /** Messages that a checkpoint comes right behind; any other was asked for. */
 const WITH_CHECKPOINT = ["opened", "changed", "diverged", "checkpoint"];
 
 const CLOSE_REFUSED = 1008;
 const CLOSE_TOO_BIG = 1009;
-const CLOSE_RESTARTING = 1012;
-const CLOSE_FULL = 1013;
 const CLOSE_SILENT = 1006;
 
 /** @typedef {{bytes: ArrayBuffer, update: number}} Held a checkpoint, and the update it is of */
@@ -55,8 +48,7 @@ export class Live {
   #good = null;
   /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
   #views = new Map();
-  /** Live fields that the reader has set and the server has not. @type {Record<string, any>} */
-  #wished = {};
+  #wishes = new Wishes();
   /** A run from a file that is on its way to being opened. @type {ArrayBuffer|null} */
   #file = null;
   /** Live fields to set as soon as the run is open again. @type {Record<string, any>|null} */
@@ -119,7 +111,7 @@ export class Live {
     const { recipe, changes } = this.#store.state;
     this.#wanted = { recipe, changes };
     this.#file = this.#remedy = null;
-    this.#wished = {};
+    this.#wishes.forget();
     this.#checkpoint = this.#good = held;
     if (this.#ready()) this.#resume();
   }
@@ -141,7 +133,7 @@ export class Live {
    */
   start(recipe, changes = []) {
     this.#wanted = { recipe, changes };
-    this.#wished = {};
+    this.#wishes.forget();
     this.#remedy = this.#good = this.#file = null;
     if (this.#ready()) {
       this.#open();
@@ -171,11 +163,8 @@ export class Live {
    * @param {Record<string, any>} fields
    */
   change(fields) {
-    const known = { ...this.#store.state.current, ...this.#wished };
-    const fresh = Object.fromEntries(Object.entries(fields).filter(([name, value]) => value !== known[name]));
-    if (Object.keys(fresh).length === 0) return;
-    this.#wished = { ...this.#wished, ...fresh };
-    this.send({ type: "change", ...fresh });
+    const fresh = this.#wishes.fresh(fields, this.#store.state.current);
+    if (fresh) this.send({ type: "change", ...fresh });
   }
 
   /**
@@ -186,7 +175,7 @@ export class Live {
   rewind(fields) {
     const good = this.#good;
     if (!this.#ready() || !good) return;
-    this.#wished = {};
+    this.#wishes.forget();
     this.#file = null;
     const { recipe, changes, made } = this.#store.state;
     const since = ahead(changes, good.update).filter(({ after_update: after }) => after <= made);
@@ -290,6 +279,7 @@ export class Live {
     const { pace, playing, update } = this.#store.state;
     const { bytes, update: made } = this.#checkpoint;
     const after = from ?? (update <= made + FURTHEST_AFTER ? Math.max(update, made) : made);
+    this.#wishes.carryOver();
     this.#store.dispatch({ type: "opening", after, rewound });
     this.#ask({ resume: true, after, pace, play: playing });
     this.#socket.send(bytes);
@@ -318,13 +308,14 @@ export class Live {
     }
     if (message.type === "opened") {
       if (opening?.file) this.#file = null;
-      this.#wishAgain(resuming);
+      if (!resuming) this.#wishes.forget();
+      this.change(this.#wishes.due());
       this.#store.dispatch({ type: "connection", status: "live" });
       if (this.#remedy) this.#mend(this.#remedy);
     }
-    if (message.type === "changed") this.#granted(message);
+    if (message.type === "changed") this.#wishes.granted(message);
     const refuses = message.type === "error" ? (message.tag == null ? "message" : "open") : null;
-    if (refuses === "message") this.#wished = {};
+    if (refuses === "message") this.#wishes.refused();
     if (refuses === "open" && opening?.file) {
       this.#file = null; // the run that there was goes on, where this connection has one
       if (!this.#isOpen || wasStale) this.#greet();
@@ -344,18 +335,6 @@ export class Live {
       return false;
     }
     return isOld || (this.#isStale && type !== "pong");
-  }
-
-  /** What was set while the connection was down, or was under way as it went. */
-  #wishAgain(resuming) {
-    const wished = resuming ? this.#wished : {};
-    this.#wished = {};
-    this.change(wished);
-  }
-
-  #granted(message) {
-    const left = Object.entries(this.#wished).filter(([name, value]) => message[name] !== value);
-    this.#wished = Object.fromEntries(left);
   }
 
   #mend(fields) {
@@ -393,17 +372,9 @@ export class Live {
       this.#store.dispatch({ type: "connection", status: "refused", detail: reason });
       return;
     }
-    if (code === CLOSE_RESTARTING && this.#attempts === 0) {
-      this.#attempts = 1;
-      this.#wait("waiting", Math.random() * FIRST_WAIT);
-      return;
-    }
-    const longest = this.#attempts < HOPEFUL ? HOPEFUL_WAIT : LONGEST_WAIT;
-    const doubled = Math.min(longest, FIRST_WAIT * 2 ** this.#attempts);
+    const { status, milliseconds } = waitAfter(code, this.#attempts);
     this.#attempts += 1;
-    const jittered = (wait) => wait * (0.5 + Math.random() / 2);
-    if (code === CLOSE_FULL) this.#wait("full", jittered(Math.max(WAIT_WHEN_FULL, doubled)));
-    else this.#wait(navigator.onLine ? "waiting" : "offline", jittered(doubled));
+    this.#wait(status, milliseconds);
   }
 
   #giveUpWaiting() {
