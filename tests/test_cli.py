@@ -97,6 +97,17 @@ def test_a_saved_run_resumes_to_the_same_losses() -> None:
     assert Checkpoint.from_bytes(Path("whole.safetensors").read_bytes()).run.update == 6
 
 
+def test_a_run_made_with_other_versions_goes_on_and_says_that_bits_are_not_promised() -> None:
+    run("train", "--updates", "2", "--save", "a")
+    good = Checkpoint.from_bytes(Path("a").read_bytes())
+    elsewhere = good.run.model_copy(update={"versions": good.run.versions | {"torch": "2.9.0"}})
+    Path("b").write_bytes(Checkpoint(elsewhere, good.tensors).to_bytes())
+    assert run("train", "--updates", "1", "--resume", "a").stderr == ""
+    result = run("train", "--updates", "1", "--resume", "b")
+    assert result.exit_code == 0
+    assert "b: made with other versions; the run goes on, but not to the bit" in result.stderr
+
+
 def test_a_live_option_with_resume_becomes_an_entry_of_the_change_log() -> None:
     run("train", "--updates", "2", "--save", "a")
     run("train", "--updates", "2", "--resume", "a", "--learning-rate", "0.005", "--save", "b")

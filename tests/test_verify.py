@@ -247,8 +247,9 @@ def test_verify_in_a_terminal_says_not_equal_and_which_versions_differ_and_exits
         (json.dumps(RECEIPT | {"updates": 0}), "updates: Input should be greater than or equal to 1"),
         (json.dumps(RECEIPT | {"changes": RECEIPT["changes"][::-1]}), "in order"),
         (" " * 200_000, "at most"),
+        ("not a receipt", "`unrolled receipt` writes one of a run's file"),
     ],
-    ids=["json", "updates", "changes", "large"],
+    ids=["json", "updates", "changes", "large", "other"],
 )
 def test_verify_in_a_terminal_says_what_is_wrong_with_a_file_and_exits_with_2(
     folder: Path, text: str, says: str
