@@ -37,6 +37,11 @@ class FairThread:
             self._changed.notify()
         return future
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether work waits for the thread."""
+        return bool(self._waiting)
+
     def close(self) -> None:
         with self._changed:
             self._closed = True

@@ -20,6 +20,9 @@ from model.training import Diverged, Learner, Update
 TURN_SECONDS = 0.008
 """How long one viewer may hold the training thread before the next one's turn."""
 
+ALONE_SECONDS = 0.025
+"""How long where nobody waits: each turn costs a way to the event loop and back."""
+
 SWITCH_SECONDS = 0.0005
 """How soon Python's interpreter lock passes from training to the event loop; its default of 5 ms is felt in p99."""
 
@@ -97,8 +100,9 @@ class Trainer:
     def _advance(self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int) -> Turn:
         updates: list[Update] = []
         diverged = None
+        thread = self._threads[learner.recipe.framework]
         began = last = perf_counter()
-        while len(updates) < most and last - began < TURN_SECONDS:
+        while len(updates) < most and last - began < (TURN_SECONDS if thread.is_wanted else ALONE_SECONDS):
             try:
                 updates.append(learner.advance(views))
             except Diverged as failure:
