@@ -274,8 +274,7 @@ class Viewer:
             log.info("viewer %d diverged at %d: %s", self._number, stopped.update, stopped.tensor)
             await self._connection.tell(DivergedAt(update=stopped.update, tensor=stopped.tensor))
             await self._hand_over(playback)  # it stands at the update before
-        if self._owed:
-            await self._pay(playback)
+        await self._pay(playback)
         if playback.until_checkpoint() == 0:
             await self._send(playback.take_all())
             await self._connection.tell(CheckpointFollows(update=playback.learner.update))
@@ -299,7 +298,7 @@ class Viewer:
 
     async def _pay(self, playback: Playback, *, as_it_is: bool = False) -> None:
         """Hand over what was asked for, of the run after the last update sent: when what was seen is made up."""
-        if playback.is_catching_up and not as_it_is:
+        if not self._owed or (playback.is_catching_up and not as_it_is):
             return
         await self._send(playback.take_all())
         while self._owed:

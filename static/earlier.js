@@ -1,4 +1,4 @@
-import { make } from "./element.js";
+import { made, make } from "./element.js";
 import { grouped } from "./words.js";
 
 /** The latest runs of this browser, under the panel of the run: any of them goes on where it stood. */
@@ -49,12 +49,9 @@ export class Earlier {
     goOn.addEventListener("click", () => this.#goOn(run));
     const forget = make("button", { type: "button", class: "ghost", "data-testid": "earlier-forget", say: "earlier.forget" });
     forget.addEventListener("click", () => this.#forget(run));
-    const when = make("span", { class: "caption" });
     const rest = Number.isFinite(loss) ? this.#words.say("earlier.loss", { loss: loss.toPrecision(3) }) : "";
-    when.textContent = [this.#when(run.saved), rest].filter(Boolean).join(" · ");
-    const name = make("span", {});
-    name.textContent = what;
-    const row = make("li", {}, name, when, goOn, forget);
+    const when = make("span", { class: "caption" }, [this.#when(run.saved), rest].filter(Boolean).join(" · "));
+    const row = made("li", made("span", what), when, goOn, forget);
     this.#words.relabel(row);
     return row;
   }

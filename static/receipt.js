@@ -9,7 +9,7 @@ import { grouped } from "./words.js";
  * run again. A receipt from a file is verified the same way.
  */
 
-const PATIENCE = 30_000; // ms for a receipt: the server makes the run again to write it
+const PATIENCE = 30_000; // ms for a receipt
 
 /** @typedef {{unrolled_receipt: number, recipe: Record<string, any>, changes: object[], updates: number,
  *   losses_sha256: string, versions: Record<string, string>}} ReceiptFile */

@@ -116,8 +116,7 @@ def floats(numbers: list[Any]) -> list[int]:
 def test_csv_and_json_hold_every_update_seen_and_read_back_to_the_bit(visit: Visits) -> None:
     page = visit(charts=False)
     page.draws(3)
-    page.choose("learning_rate", 0.005)
-    page.until(lambda: any(message["type"] == "changed" for message in page.received), "the rate is changed")
+    page.changes("learning_rate", 0.005)
     page.draws(page.update + 3)
     page.pauses()
     comes_near(page)

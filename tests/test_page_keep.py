@@ -178,8 +178,7 @@ def test_an_uploaded_run_answers_in_the_predict_panel(visit: Visits, server_url:
 def test_a_receipt_is_replayed_and_its_verdict_told_plainly(visit: Visits) -> None:
     page = visit(charts=False, color_scheme="dark")
     page.draws(3)
-    page.choose("learning_rate", 0.005)
-    page.until(lambda: any(message["type"] == "changed" for message in page.received), "the rate is changed")
+    page.changes("learning_rate", 0.005)
     page.draws(page.update + 3)
     page.pauses()
     comes_near(page)

@@ -166,6 +166,12 @@ class Visit:
     def updates(self) -> list[dict[str, Any]]:
         return [update for message in self.received if message["type"] == "updates" for update in message["updates"]]
 
+    def changes(self, name: str, value: object) -> None:
+        """Type a value into a live field, and wait until the server has set it."""
+        before = len(self.received)
+        self.choose(name, value)
+        self.until(lambda: any(each["type"] == "changed" for each in self.received[before:]), f"{name} is changed")
+
     def choose(self, name: str, value: object) -> None:
         """Type a value into a number field of the recipe."""
         field = self.page.locator(f"#recipe-{name}")
