@@ -78,7 +78,7 @@ class Trainer:
         """
         checkpoint = await self._call(Recipe(), Checkpoint.from_bytes, data)
         make = self._tensorflow.program
-        learner = await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, make))
+        learner = await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, tensorflow=make))
         return learner, checkpoint.run.played
 
     async def change(self, learner: Learner, fields: dict[str, object], after: int | None) -> Change:
