@@ -311,7 +311,7 @@ class _Tile:
         self._weights = layout.weights(self._rows[:, 0])
         self._learns = jobs[0].learning_rate is not None
         lengths = [job.length for job in jobs]
-        self._active = [sum(length > t for length in lengths) for t in range(lengths[0])]
+        self._active = _active(lengths)
         shape = (lengths[0], len(jobs), self._streams)
         self._x, self._target = np.zeros(shape, dtype), np.zeros(shape, dtype)
         self._start = np.zeros((self._maths.parts, *shape[1:], layout.padded), dtype)
@@ -454,7 +454,10 @@ class _Tile:
     def _carried(self, tape: Tape, at: int) -> StateArray:
         job = self._jobs[at]
         units = job.seat.layout.units
-        return np.stack([part[job.length, at, :, :units] for part in tape.carried])
+        carried = np.empty((len(tape.carried), self._streams, units), self._dtype)
+        for part, states in zip(carried, tape.carried, strict=True):
+            part[...] = states[job.length, at, :, :units]
+        return carried
 
     def _shown(self, tape: Tape, gradient: Float[np.ndarray, "..."] | None, at: int) -> dict[str, Any]:
         """What a job's views ask for."""
@@ -480,13 +483,19 @@ class _Tile:
         if not asked:
             return {}
         weights = self._layout.weights(self._slab.rows[[self._places[at] for at in asked], 0])
-        active = [sum(at < count for at in asked) for count in self._active]
-        while active[-1] == 0:
-            active.pop()
+        active = _active([self._jobs[at].length for at in asked])
         x = self._x[: len(active), asked]
         states = self._maths.forward(weights, x, self._start[:, asked], active).states[1:]
         outputs = np.matmul(states, weights.out[:, :, None])[..., 0] + weights.out_bias[:, None]
         return {at: _finite(outputs[: self._jobs[at].length, i].T) for i, at in enumerate(asked)}
+
+
+def _active(lengths: Sequence[int]) -> list[int]:
+    """How many chunks there still are at each time step, of lengths that never rise."""
+    active: list[int] = []
+    for count in range(len(lengths), 0, -1):
+        active += [count] * (lengths[count - 1] - len(active))
+    return active
 
 
 def _adam(
