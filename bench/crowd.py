@@ -54,7 +54,7 @@ def recipe(number: int, mixed: bool) -> dict[str, Any]:
 class Viewer(Wire):
     """One run that plays. An update that is lost or comes twice is trouble."""
 
-    def __init__(self, url: str, opening: dict[str, Any], unanswered: set["Viewer"]) -> None:
+    def __init__(self, url: str, opening: dict[str, Any], late: "Late") -> None:
         super().__init__(url, "/ws/train")
         self.learns = asyncio.get_running_loop().create_future()  # until its first update
         self.trouble: list[str] = []
@@ -63,7 +63,7 @@ class Viewer(Wire):
         self.gone = asyncio.get_running_loop().create_future()
         self.forget()
         self._opening = json.dumps({"type": "open"} | opening).encode()
-        self._unanswered = unanswered
+        self._late = late
         self._answered = 0.0
 
     def forget(self) -> None:
@@ -113,7 +113,7 @@ class Viewer(Wire):
         if now - self._answered >= FRAME_SECONDS:
             self.answer(now)
         else:
-            self._unanswered.add(self)
+            self._late.add(self)
 
     def _hear_other(self, message: dict[str, Any]) -> None:
         if message["type"] not in ("opened", "checkpoint"):
@@ -127,10 +127,31 @@ class Viewer(Wire):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.leaves:
             self.trouble.append(f"lost the connection: {exc or self.close_code}")
-        self._unanswered.discard(self)
+        self._late.discard(self)
         self.gone.set_result(None)
         if not self.learns.done():
             self.learns.set_result(None)
+
+
+class Late:
+    """Viewers that heard something sooner than a frame after their last answer: they answer at the next frame."""
+
+    def __init__(self) -> None:
+        self._viewers: set[Viewer] = set()
+
+    def add(self, viewer: Viewer) -> None:
+        if not self._viewers:
+            asyncio.get_running_loop().call_later(FRAME_SECONDS, self._answer)
+        self._viewers.add(viewer)
+
+    def discard(self, viewer: Viewer) -> None:
+        self._viewers.discard(viewer)
+
+    def _answer(self) -> None:
+        now = perf_counter()
+        for viewer in self._viewers:
+            viewer.answer(now)
+        self._viewers.clear()
 
 
 @dataclass(frozen=True)
@@ -158,7 +179,7 @@ class Crowd:
         self._url = url
         self._viewers: list[Viewer] = []
         self._paces: list[float | None] = []
-        self._unanswered: set[Viewer] = set()
+        self._late = Late()
 
     async def join(self, count: str, pace: str, recipes: str) -> int:
         """That many more come in, at a pace in numbers or `max`, with `plain` or `mixed` recipes. All of them there."""
@@ -230,22 +251,16 @@ class Crowd:
         late = [one for one, _ in found]
         return np.concatenate(late) if late else np.empty(0), sum(missing for _, missing in found)
 
-    async def answer_late(self) -> None:
-        """Once a frame, for whoever heard something sooner after its last answer."""
-        while True:
-            await asyncio.sleep(FRAME_SECONDS)
-            now = perf_counter()
-            for viewer in self._unanswered:
-                viewer.answer(now)
-            self._unanswered.clear()
-
     async def _come(self, number: int, pace: str, mixed: bool, door: asyncio.Semaphore) -> None:
         number_of_pace = None if pace == "max" else float(pace)
         opening = {"recipe": recipe(number, mixed), "pace": number_of_pace or "max"}
         parts = urlsplit(self._url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        loop = asyncio.get_running_loop()
         async with door:
-            _, viewer = await asyncio.get_running_loop().create_connection(
-                lambda: Viewer(self._url, opening, self._unanswered), parts.hostname, parts.port
+            _, viewer = await loop.create_connection(
+                lambda: Viewer(self._url, opening, self._late), parts.hostname, parts.port
             )
             self._viewers.append(viewer)
             self._paces.append(number_of_pace)
@@ -259,7 +274,6 @@ class Crowd:
 
 
 async def serve(crowd: Crowd, lines: Iterable[str]) -> None:
-    answering = asyncio.create_task(crowd.answer_late())
     ask: asyncio.Queue[str | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -272,7 +286,6 @@ async def serve(crowd: Crowd, lines: Iterable[str]) -> None:
     while (line := await ask.get()) is not None:
         command, *arguments = line.split()
         print(json.dumps(await getattr(crowd, command)(*arguments)), flush=True)
-    answering.cancel()
 
 
 async def main() -> None:
