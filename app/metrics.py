@@ -16,6 +16,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.viewers = Gauge("unrolled_viewers", "Open training websockets", registry=registry)
+        self.tasks = Gauge("unrolled_tasks", "Tasks of the event loop", registry=registry)
         self.updates = Counter("unrolled_updates", "Optimiser updates made", registry=registry)
         self.tick_seconds = Histogram(
             "unrolled_tick_seconds",
