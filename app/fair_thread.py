@@ -60,12 +60,13 @@ class FairThread(Generic[W]):
         self.busy_seconds = 0.0
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
-    def submit(self, piece: Piece[W]) -> None:
+    def submit(self, pieces: Sequence[Piece[W]]) -> None:
         with self._changed:
-            if self._closed:
-                return self._give_up(piece.work)
-            piece.start = max(self._now, self._ended.get(piece.owner, 0.0))
-            heappush(self._waiting, (piece.start, next(self._order), piece))
+            for piece in pieces:
+                if self._closed:
+                    self._give_up(piece.work)
+                piece.start = max(self._now, self._ended.get(piece.owner, 0.0))
+                heappush(self._waiting, (piece.start, next(self._order), piece))
             self._changed.notify()
 
     @property

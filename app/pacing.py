@@ -13,6 +13,9 @@ MESSAGE_SECONDS = 1 / 30
 MOST_STEPS = 1000
 """Single steps that may wait for the viewer to draw those before them."""
 
+FRAME_SECONDS = 1 / 60
+"""A page draws no more often, so updates are due when a frame is: those of all viewers at once, to be made together."""
+
 RATE_SECONDS = 2.0
 """Over how long it is measured whether updates come at the pace."""
 
@@ -107,4 +110,6 @@ class Pacing:
         """Seconds until another update may be due; None if only a message from the viewer can bring it."""
         if self._seen + self.window <= update or not (self.playing or self._steps):
             return None
-        return 0.0 if self._steps else max(0.0, self._due - now)
+        if self._steps or now >= self._due:
+            return 0.0
+        return math.ceil(self._due / FRAME_SECONDS) * FRAME_SECONDS - now

@@ -92,6 +92,7 @@ class Trainer:
             "torch": FairThread("training", self._carry_out, _give_up, TURN_SECONDS),
             "tensorflow": FairThread("training-tensorflow", self._carry_out, _give_up, TURN_SECONDS),
         }
+        self._asked: list[Piece[_Call | _Advance]] = []  # in this turn of the event loop
         self._seconds = 0.0  # of the newest update on this account
 
     def seat(self) -> "Trainer":
@@ -128,12 +129,22 @@ class Trainer:
         """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`."""
         loop = asyncio.get_running_loop()
         asked = _Advance(learner, most, views, stop_at, loop, loop.create_future())
-        framework = learner.recipe.framework
-        joins = framework == "torch"
-        self._threads[framework].submit(Piece(self, weight, asked, self._seconds, joins))
+        joins = learner.recipe.framework == "torch"
+        piece = Piece[_Call | _Advance](self, weight, asked, self._seconds, joins)
+        if joins:
+            self._asked.append(piece)
+            if len(self._asked) == 1:
+                loop.call_soon(self._submit)
+        else:
+            self._threads["tensorflow"].submit([piece])
         turn: Turn = await asked.future
         self._seconds = asked.seconds / max(1, len(turn.updates))
         return turn
+
+    def _submit(self) -> None:
+        """Whoever is due in the same turn of the event loop begins together."""
+        self._threads["torch"].submit(self._asked)
+        self._asked.clear()
 
     @property
     def busy_seconds(self) -> float:
@@ -148,7 +159,7 @@ class Trainer:
     async def _call(self, recipe: Recipe, work: Callable[[], R]) -> R:
         loop = asyncio.get_running_loop()
         call = _Call(work, loop, loop.create_future())
-        self._threads[recipe.framework].submit(Piece(self, USUAL_WEIGHT, call))
+        self._threads[recipe.framework].submit([Piece(self, USUAL_WEIGHT, call)])
         result: R = await call.future
         return result
 

@@ -69,8 +69,8 @@ class Fleet:
 
     def __init__(self, dtype: type[np.floating[Any]] = np.float32) -> None:
         self._dtype = dtype
-        self._slabs: dict[tuple[Cell, int, bool], _Slab] = {}
-        self._left: deque[tuple[_Slab, _Place]] = deque()  # seats end on any thread, so they only leave a note
+        self._slabs: dict[tuple[Cell, int, bool], Slab] = {}
+        self._left: deque[tuple[Slab, Place]] = deque()  # seats end on any thread, so they only leave a note
 
     def join(self, recipe: Recipe, network: Network) -> "Seat":
         """Take in a network; it leaves when nobody holds its seat."""
@@ -78,10 +78,17 @@ class Fleet:
         layout = _Layout(recipe.cell, recipe.hidden_size)
         adam = recipe.optimizer == "adam"
         key = (recipe.cell, layout.padded, adam)
-        slab = self._slabs.setdefault(key, _Slab(1 + len(MOMENTS) * adam, layout.size, self._dtype))
+        slab = self._slabs.get(key)
+        if slab is None:
+            slab = self._slabs[key] = Slab(1 + len(MOMENTS) * adam, layout.size, self._dtype)
         seat = Seat(self, slab, slab.take(), layout, network)
         finalize(seat, self._left.append, (slab, seat.place)).atexit = False
         return seat
+
+    @property
+    def slabs(self) -> Sequence["Slab"]:
+        """One for each architecture and optimiser that somebody trains."""
+        return tuple(self._slabs.values())
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome | NotFinite]:
         """Run each job, no two of one seat. What is not finite has moved nothing."""
@@ -101,29 +108,29 @@ class Fleet:
 
 
 @dataclass(eq=False)
-class _Place:
+class Place:
     """Which row of a slab is a seat's. It moves when another leaves."""
 
     row: int
 
 
-class _Slab:
+class Slab:
     """Rows of one kind, close together: whoever leaves is replaced by the last one."""
 
     def __init__(self, kinds: int, size: int, dtype: type[np.floating[Any]]) -> None:
         self.rows: Rows = np.zeros((1, kinds, size), dtype)
-        self.places: list[_Place] = []
+        self.places: list[Place] = []
 
-    def take(self) -> _Place:
+    def take(self) -> Place:
         """A row of zeros. Its cost does not grow with the slab, but for a doubling now and then."""
         if len(self.places) == len(self.rows):
             self._resize(2 * len(self.rows))
-        place = _Place(len(self.places))
+        place = Place(len(self.places))
         self.places.append(place)
         self.rows[place.row] = 0
         return place
 
-    def give_back(self, place: _Place) -> None:
+    def give_back(self, place: Place) -> None:
         last = self.places.pop()
         if last is not place:
             self.rows[place.row] = self.rows[last.row]
@@ -205,7 +212,7 @@ class _Layout:
 class Seat:
     """One network's place in a fleet: a `Program`."""
 
-    def __init__(self, fleet: Fleet, slab: _Slab, place: _Place, layout: _Layout, network: Network) -> None:
+    def __init__(self, fleet: Fleet, slab: Slab, place: Place, layout: _Layout, network: Network) -> None:
         self.fleet = fleet
         self.slab = slab
         self.place = place
