@@ -22,12 +22,16 @@ def main() -> None:
 @click.option("--port", type=int, help="Port to listen on; 0: a free one.  [default: UNROLLED_PORT, or 8000]")
 def serve(host: str | None, port: int | None) -> None:
     """Run the web service. Environment variables that begin with UNROLLED_ set the rest."""
-    from app.server import serve as serve_with
+    from app.child import Child
 
     given = {"host": host, "port": port}
     using = settings(**{name: value for name, value in given.items() if value is not None})
+    child = Child("torch")  # it imports what it needs while we do
+
+    from app.server import serve as serve_with
+
     try:
-        serve_with(using)
+        serve_with(using, child)
     except OSError as error:
         raise Mistake(f"cannot listen on {using.host} port {using.port}: {error.strerror}") from None
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import export, lab, lessons, live, ops, predict, qr, script, stream, verify
+from app.child import Child
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.page import Page, SecurityHeaders
@@ -24,20 +25,19 @@ from model.tensorflow_program import is_installed as tensorflow_is_installed
 from model.weights import bundled
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The whole service. Settings come from the environment unless given."""
+def create_app(settings: Settings | None = None, child: Child | None = None) -> FastAPI:
+    """The whole service. Settings come from the environment unless given; `child` may have been started before."""
     settings = settings or Settings()
     metrics = Metrics()
     store = ModelStore(settings.models_dir, settings.max_models, settings.max_models_bytes, bundled())
     predictor = Predictor(metrics, settings.prediction_queue, settings.prediction_queue_samples)
-    trainer = Trainer(metrics)
+    trainer = Trainer(metrics, child)
     page = Page()
     readiness: ops.Readiness = "starting"
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         nonlocal readiness
-        readiness = "ok"
         warming = asyncio.create_task(warm_up())
         yield
         readiness = "stopping"
@@ -46,6 +46,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         predictor.close()
 
     async def warm_up() -> None:
+        nonlocal readiness
+        await trainer.start()
+        readiness = "ok"
         await page.compress()
         # what start-up made lives as long as the process: without this each full collection looks at it again
         gc.collect()

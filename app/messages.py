@@ -430,10 +430,19 @@ FromServer = Annotated[
 to_viewer: TypeAdapter[FromServer] = TypeAdapter(FromServer)
 
 
+def encode_update(update: Update) -> bytes:
+    """The JSON of one update. Float32 numbers are written in their shortest form that reads back the same."""
+    return orjson.dumps(_shown(update), option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def updates_text(updates: Iterable[bytes]) -> str:
+    """The text of an `updates` message, of what `encode_update` made."""
+    return (b'{"type":"updates","updates":[' + b",".join(updates) + b"]}").decode()
+
+
 def encode_updates(updates: Iterable[Update]) -> str:
-    """The text of an `updates` message. Float32 numbers are written in their shortest form that reads back the same."""
-    shown = [_shown(update) for update in updates]
-    return orjson.dumps({"type": "updates", "updates": shown}, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    """The text of an `updates` message."""
+    return updates_text(map(encode_update, updates))
 
 
 def _shown(update: Update) -> dict[str, Any]:

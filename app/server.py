@@ -6,6 +6,7 @@ import sys
 
 import uvicorn
 
+from app.child import Child
 from app.main import create_app
 from app.settings import Settings
 
@@ -19,7 +20,7 @@ GRACE_SECONDS = 3
 """How long requests in flight may still take when the server is told to stop."""
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, child: Child | None = None) -> None:
     """Listen and serve until SIGTERM or SIGINT.
 
     Raises:
@@ -29,7 +30,7 @@ def serve(settings: Settings) -> None:
     listening = listen(settings.host, settings.port)
     host, port = listening.getsockname()[:2]
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, child),
         log_config=None,
         access_log=False,
         ws="websockets-sansio",

@@ -1,33 +1,25 @@
-"""The one place where the event loop and the training threads meet."""
+"""The one place where the event loop and the training processes meet."""
 
 import asyncio
-import sys
-from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Sequence
+import logging
+import weakref
+from asyncio import Future, Transport
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass, field
-from time import perf_counter
-from typing import Any, TypeVar
+from itertools import count
+from typing import Any
 
-from app.fair_thread import FairThread, Piece
+from app.child import Child, Frames, framed
 from app.metrics import Metrics
-from app.tensorflow_process import TensorFlowProcess
-from model.checkpoint import Checkpoint
-from model.fleet import Fleet
+from app.training_process import Advance, Call, Done, Facts, Order, Turn
+from model.checkpoint import Checkpoint, Earlier
 from model.play import PlayState, View
+from model.receipt import Receipt, Verdict
 from model.recipe import Change, Framework, Recipe
-from model.training import Diverged, Learner, Update, advance_together
+from model.tensorflow_program import NotInstalled, is_installed
 
-TURN_SECONDS = 0.008
-"""How long those whose turn it is may hold the training thread before others' turn."""
-
-ALONE_SECONDS = 0.025
-"""How long where nobody waits: each turn costs a way to the event loop and back."""
-
-SWITCH_SECONDS = 0.0005
-"""How soon Python's interpreter lock passes from training to the event loop; its default of 5 ms is felt in p99."""
+log = logging.getLogger("unrolled.live")
 
 USUAL_WEIGHT = 20.0
 """Of what is no update: as of a run at the usual pace. Where all the machine's time is asked for, it goes by weight."""
@@ -35,197 +27,207 @@ USUAL_WEIGHT = 20.0
 LEAST_WEIGHT = 1.0
 """Of updates that are wanted as soon as may be, and no sooner: they have what those with a pace leave."""
 
-R = TypeVar("R")
+
+class ProcessLost(RuntimeError):
+    """A training process is gone, and the weights with it. A viewer's checkpoint still has its run."""
 
 
-@dataclass
-class Turn:
-    """What came of one viewer's turn on the training thread."""
+class Run:
+    """A run in motion, in a training process. It ends when nobody holds it.
 
-    updates: list[Update] = field(default_factory=list)
-    diverged: Diverged | None = None
+    `update` is the newest one made that is known here.
+    """
 
-
-@dataclass
-class _Call:
-    """Work of any kind, for one."""
-
-    do: Callable[[], Any]
-    loop: AbstractEventLoop
-    future: "Future[Any]"
-
-
-@dataclass
-class _Advance:
-    """A turn of one learner at training."""
-
-    learner: Learner
-    most: int
-    views: AbstractSet[View]
-    stop_at: int
-    loop: AbstractEventLoop
-    future: "Future[Any]"
-    turn: Turn = field(default_factory=Turn)
-    seconds: float = 0.0
+    def __init__(self, link: "_Link", number: int, facts: Facts) -> None:
+        self.link = link
+        self.number = number
+        self.recipe: Recipe = facts.recipe
+        self.changes: tuple[Change, ...] = facts.changes
+        self.update: int = facts.update
+        self.parameters: int = facts.parameters
+        self.text: str = facts.text
+        self.versions: dict[str, str] = facts.versions
+        self.earlier: tuple[Earlier, ...] = facts.earlier
+        weakref.finalize(self, link.left.append, number).atexit = False
 
     @property
-    def goes_on(self) -> bool:
-        done = len(self.turn.updates)
-        stops = done > 0 and self.learner.update == self.stop_at
-        return done < self.most and not stops and self.turn.diverged is None
+    def done(self) -> bool:
+        """Whether the recipe's `stop_after` has just been reached."""
+        return self.update == self.recipe.stop_after
 
 
 class Trainer:
-    """Owns the training threads. Whoever awaits it leaves the event loop free.
+    """Orders what the training processes do. Whoever awaits it leaves the event loop free.
 
     Of those who wait for a turn, whoever has had least of it goes first, and all whose turn it is advance together: a
-    run that catches up slows no other. TensorFlow's runs have a thread of their own, which waits for TensorFlow's
-    process: PyTorch's runs do not.
+    run that catches up slows no other. TensorFlow's runs have a process of their own, which starts with the first of
+    them: importing it takes seconds and half a gigabyte.
+
+    Args:
+        child: the process for PyTorch's runs, if it was started already.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
-        sys.setswitchinterval(SWITCH_SECONDS)
-        self._metrics = metrics
-        self._fleet = Fleet()
-        self._tensorflow = TensorFlowProcess()
-        self._threads: dict[Framework, FairThread[_Call | _Advance]] = {
-            "torch": FairThread("training", self._carry_out, _give_up, TURN_SECONDS),
-            "tensorflow": FairThread("training-tensorflow", self._carry_out, _give_up, TURN_SECONDS),
-        }
-        self._asked: list[Piece[_Call | _Advance]] = []  # in this turn of the event loop
-        self._seconds = 0.0  # of the newest update on this account
+    def __init__(self, metrics: Metrics, child: Child | None = None) -> None:
+        self._accounts = count()
+        self._account = next(self._accounts)
+        self._links = {"torch": _Link("torch", metrics, child), "tensorflow": _Link("tensorflow", metrics, None)}
 
     def seat(self) -> "Trainer":
-        """The same threads, on an account of its own: what one connection asks for costs no other its turns."""
+        """The same processes, on an account of its own: what one connection asks for costs no other its turns."""
         seat = copy(self)
-        seat._seconds = 0.0
+        seat._account = next(self._accounts)
         return seat
 
-    async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Learner:
-        """A new run. Raises what Learner raises."""
-        torch, tensorflow = self._fleet.join, self._tensorflow.program
-        return await self._call(recipe, lambda: Learner(recipe, weights, changes, torch, tensorflow))
+    async def start(self) -> None:
+        """Be ready for PyTorch's runs."""
+        await self._call(await self._link("torch"), "hello")
 
-    async def resume(self, data: bytes) -> tuple[Learner, PlayState | None]:
+    async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Run:
+        """A new run. Raises what Learner raises, or ProcessLost."""
+        link = await self._link(recipe.framework)
+        number = link.next_run()
+        return Run(link, number, await self._call(link, "begin", number, recipe, weights, tuple(changes)))
+
+    async def resume(self, data: bytes) -> tuple[Run, PlayState | None]:
         """A run that goes on from a checkpoint's bytes, and how it was played.
 
-        Raises CheckpointError, or what Learner.resume raises.
+        Raises CheckpointError, or what Learner.resume raises, or ProcessLost.
         """
-        checkpoint = await self._call(Recipe(), lambda: Checkpoint.from_bytes(data))
-        torch, tensorflow = self._fleet.join, self._tensorflow.program
-        learner = await self._call(checkpoint.recipe, lambda: Learner.resume(checkpoint, torch, tensorflow))
-        return learner, checkpoint.run.played
+        link = await self._link("torch")
+        number = link.next_run()
+        facts = await self._call(link, "resume", number, data)
+        if not isinstance(facts, Facts):  # the name of another framework
+            link = await self._link(facts)
+            number = link.next_run()
+            facts = await self._call(link, "resume", number, data)
+        return Run(link, number, facts), facts.played
 
-    async def change(self, learner: Learner, fields: dict[str, object], after: int | None) -> Change:
-        """Set live fields. Raises what Learner.change raises."""
-        return await self._call(learner.recipe, lambda: learner.change(fields, after))
+    async def change(self, run: Run, fields: dict[str, object], after: int | None) -> Change:
+        """Set live fields. Raises what Learner.change raises, or ProcessLost."""
+        Change.model_validate({**fields, "after_update": run.update if after is None else after})
+        change: Change
+        change, run.changes = await self._call(run.link, "change", run.number, fields, after)
+        return change
 
-    async def checkpoint(self, learner: Learner, played: PlayState) -> bytes:
-        return await self._call(learner.recipe, lambda: learner.checkpoint(played).to_bytes())
+    async def checkpoint(self, run: Run, played: PlayState) -> bytes:
+        """Raises ProcessLost."""
+        data: bytes = await self._call(run.link, "checkpoint", run.number, played)
+        return data
+
+    async def compare(self, run: Run, receipt: Receipt) -> Verdict:
+        """What the run came to, beside a receipt. Raises ProcessLost."""
+        verdict: Verdict = await self._call(run.link, "compare", run.number, receipt)
+        return verdict
 
     async def advance(
-        self, learner: Learner, most: int, views: AbstractSet[View], stop_at: int = 0, weight: float = USUAL_WEIGHT
+        self, run: Run, most: int, views: AbstractSet[View], stop_at: int = 0, weight: float = USUAL_WEIGHT
     ) -> Turn:
-        """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`."""
-        loop = asyncio.get_running_loop()
-        asked = _Advance(learner, most, views, stop_at, loop, loop.create_future())
-        joins = learner.recipe.framework == "torch"
-        piece = Piece[_Call | _Advance](self, weight, asked, self._seconds, joins)
-        if joins:
-            self._asked.append(piece)
-            if len(self._asked) == 1:
-                loop.call_soon(self._submit)
-        else:
-            self._threads["tensorflow"].submit([piece])
-        turn: Turn = await asked.future
-        self._seconds = asked.seconds / max(1, len(turn.updates))
+        """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`.
+
+        Raises ProcessLost.
+        """
+        number = run.link.next_order()
+        order = Advance(number, self._account, weight, run.number, most, frozenset(views), stop_at)
+        turn: Turn = await run.link.order(order)
+        run.update = turn.update
         return turn
 
-    def _submit(self) -> None:
-        """Whoever is due in the same turn of the event loop begins together."""
-        self._threads["torch"].submit(self._asked)
-        self._asked.clear()
+    def close(self) -> None:
+        for link in self._links.values():
+            link.close()
 
-    @property
-    def busy_seconds(self) -> float:
-        """How long PyTorch's runs have kept their thread at work."""
-        return self._threads["torch"].busy_seconds
+    async def _link(self, framework: Framework) -> "_Link":
+        if framework == "tensorflow" and not is_installed():
+            raise NotInstalled()
+        link = self._links[framework]
+        await link.open()
+        return link
+
+    async def _call(self, link: "_Link", method: str, *args: Any) -> Any:
+        return await link.order(Call(link.next_order(), self._account, USUAL_WEIGHT, method, args))
+
+
+class _Link(asyncio.Protocol):
+    """One training process: orders over its socket, and whoever waits for what comes of them."""
+
+    def __init__(self, framework: Framework, metrics: Metrics, child: Child | None) -> None:
+        self._framework = framework
+        self._metrics = metrics
+        self._child = child
+        self._transport: Transport | None = None
+        self._opening = asyncio.Lock()
+        self._frames = Frames()
+        self._numbers = count()
+        self._orders: list[Order] = []  # of this turn of the event loop
+        self._waiting: dict[int, Future[Any]] = {}
+        self.left: list[int] = []  # runs that nobody holds any more; from any thread
+
+    def next_run(self) -> int:
+        return next(self._numbers)
+
+    def next_order(self) -> int:
+        return next(self._numbers)
+
+    async def open(self) -> None:
+        """Start the process if it is not there, and listen to it."""
+        async with self._opening:
+            if self._transport is not None:
+                return
+            loop = asyncio.get_running_loop()
+            if self._child is None:
+                self._child = await loop.run_in_executor(None, Child, self._framework)
+            self._frames = Frames()
+            self._child.socket.setblocking(False)
+            self._transport, _ = await loop.create_connection(lambda: self, sock=self._child.socket)
+
+    async def order(self, order: Order) -> Any:
+        """What comes of it. Raises what it raises, or ProcessLost."""
+        if self._transport is None:
+            raise ProcessLost("the training process has ended")
+        loop = asyncio.get_running_loop()
+        future = self._waiting[order.number] = loop.create_future()
+        if not self._orders:
+            loop.call_soon(self._send)
+        self._orders.append(order)
+        return await future
+
+    def _send(self) -> None:
+        """Whoever orders in the same turn of the event loop begins together."""
+        if self._transport is not None:
+            left = [self.left.pop() for _ in range(len(self.left))]
+            self._transport.write(framed((left, self._orders)))
+        self._orders = []
+
+    def data_received(self, data: bytes) -> None:
+        for done in self._frames.feed(data):
+            assert isinstance(done, Done)
+            for made, seconds in done.ticks:
+                self._metrics.tick_seconds.observe(seconds)
+                self._metrics.updates.inc(made)
+            for number, succeeded, result in done.results:
+                future = self._waiting.pop(number)
+                if future.done():
+                    continue  # whoever asked has gone
+                if succeeded:
+                    future.set_result(result)
+                else:
+                    future.set_exception(result)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._transport is not None:
+            log.error("the training process for %s has ended", self._framework)
+            self.close()
 
     def close(self) -> None:
-        self._tensorflow.close()
-        for thread in self._threads.values():
-            thread.close()
-
-    async def _call(self, recipe: Recipe, work: Callable[[], R]) -> R:
-        loop = asyncio.get_running_loop()
-        call = _Call(work, loop, loop.create_future())
-        self._threads[recipe.framework].submit([Piece(self, USUAL_WEIGHT, call)])
-        result: R = await call.future
-        return result
-
-    # ---------------------------------------------------------------- on the training thread
-
-    def _carry_out(self, works: Sequence[_Call | _Advance]) -> Sequence[float]:
-        began = perf_counter()
-        try:
-            if isinstance(call := works[0], _Call):  # which joins nothing
-                result = None if call.future.cancelled() else call.do()
-                _tell(works, _settle, [(call.future, result)])
-                return [perf_counter() - began]
-            advances = [work for work in works if isinstance(work, _Advance)]
-            self._advance([work for work in advances if not work.future.cancelled()], began)
-            _tell(works, _settle, [(work.future, work.turn) for work in advances])
-            return [work.seconds for work in advances]
-        except BaseException as error:
-            _tell(works, _fail, [work.future for work in works], error)
-            return [(perf_counter() - began) / len(works)] * len(works)
-
-    def _advance(self, works: Sequence[_Advance], began: float) -> None:
-        """Update by update together, until the turn is over or nobody wants another."""
-        last = began
-        while works and last - began < (TURN_SECONDS if self._is_wanted(works[0]) else ALONE_SECONDS):
-            made = advance_together([(work.learner, work.views) for work in works])
-            now = perf_counter()
-            _account(works, made, now - last)
-            self._metrics.updates.inc(sum(isinstance(one, Update) for one in made))
-            self._metrics.tick_seconds.observe(now - last)
-            last = now
-            works = [work for work in works if work.goes_on]
-
-    def _is_wanted(self, work: _Advance) -> bool:
-        return self._threads[work.learner.recipe.framework].is_wanted
-
-
-def _account(works: Sequence[_Advance], made: Sequence[Update | Diverged], seconds: float) -> None:
-    """Note what each made and what that cost: its own share of the maths, and of the rest as much as any other's."""
-    own = [sum(one.milliseconds.values()) / 1e3 if isinstance(one, Update) else 0.0 for one in made]
-    rest = max(0.0, seconds - sum(own)) / len(works)
-    for work, one, cost in zip(works, made, own, strict=True):
-        work.seconds += cost + rest
-        if isinstance(one, Update):
-            work.turn.updates.append(one)
-        else:
-            work.turn.diverged = one
-
-
-def _tell(works: Sequence[_Call | _Advance], what: Callable[..., None], *args: Any) -> None:
-    """Once for all: to wake the event loop costs more than to be woken with much to do."""
-    with suppress(RuntimeError):  # the loop is closed: nobody waits
-        works[0].loop.call_soon_threadsafe(what, *args)
-
-
-def _settle(results: Sequence[tuple["Future[Any]", Any]]) -> None:
-    for future, result in results:
-        if not future.done():
-            future.set_result(result)
-
-
-def _fail(futures: Sequence["Future[Any]"], error: BaseException) -> None:
-    for future in futures:
-        if not future.done():
-            future.set_exception(error)
-
-
-def _give_up(work: _Call | _Advance) -> None:
-    with suppress(RuntimeError):
-        work.loop.call_soon_threadsafe(work.future.cancel)
+        """End the process. Whoever waits for it hears that it is lost."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+        waiting, self._waiting = self._waiting, {}
+        self.left.clear()
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(ProcessLost("the training process has ended"))

@@ -90,22 +90,21 @@ class Verifier:
         recipe = receipt.recipe
         weights = await asyncio.to_thread(self._store.weights_of, recipe)
         try:
-            learner = await self._trainer.begin(recipe, weights, receipt.changes)
+            run = await self._trainer.begin(recipe, weights, receipt.changes)
         except NotInstalled as error:
             raise Refused("not_installed", "receipt.recipe.framework", f"receipt.recipe.framework: {error}") from None
         except ValueError as error:
             raise Refused("conflict", "receipt.changes", f"receipt.changes: {str(error)[:400]}") from None
         told = monotonic()
-        while learner.update < receipt.updates:
-            turn = await self._trainer.advance(
-                learner, receipt.updates - learner.update, frozenset(), weight=LEAST_WEIGHT
-            )
+        while run.update < receipt.updates:
+            left = receipt.updates - run.update
+            turn = await self._trainer.advance(run, left, frozenset(), weight=LEAST_WEIGHT)
             if turn.diverged:
                 break
             if monotonic() >= told + PROGRESS_SECONDS:
                 told = monotonic()
-                await self._connection.tell(Progress(update=learner.update, updates=receipt.updates))
-        return receipt.compared(learner)
+                await self._connection.tell(Progress(update=run.update, updates=receipt.updates))
+        return await self._trainer.compare(run, receipt)
 
 
 def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Metrics) -> APIRouter:

@@ -15,7 +15,6 @@ from app.messages import (
     AskCheckpoint,
     Changed,
     CheckpointFollows,
-    DivergedAt,
     Finished,
     FloorsShown,
     FromViewer,
@@ -31,18 +30,16 @@ from app.messages import (
     SetPace,
     SetViews,
     Step,
-    encode_updates,
+    updates_text,
 )
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.playback import Playback
 from app.refusals import Refused
-from app.tensorflow_process import ProcessLost
-from app.trainer import Trainer
+from app.trainer import ProcessLost, Run, Trainer
 from model.floors import floors
 from model.play import PlayState
 from model.tensorflow_program import NotInstalled
-from model.training import Learner, Update
 
 log = logging.getLogger("unrolled.live")
 
@@ -90,7 +87,7 @@ class Viewer:
             log.info("viewer %d: %s", self._number, gone)
         except ProcessLost as lost:
             log.error("viewer %d: %s", self._number, lost)
-            await self._connection.close(FAILED, "TensorFlow's process has ended; resume from your checkpoint")
+            await self._connection.close(FAILED, "the training process has ended; resume from your checkpoint")
         except Exception:
             log.exception("viewer %d: the run failed", self._number)
             await self._connection.fail()
@@ -179,55 +176,55 @@ class Viewer:
             return
         weights = await asyncio.to_thread(self._store.weights_of, asked.recipe)
         try:
-            learner = await self._trainer.begin(asked.recipe, weights, asked.changes)
+            run = await self._trainer.begin(asked.recipe, weights, asked.changes)
         except ValidationError as error:
             raise Refused.of(error) from None
         except ValueError as error:
             raise Refused("conflict", "changes", f"changes: {error}") from None
         except NotInstalled as error:
             raise Refused("not_installed", "recipe.framework", f"recipe.framework: {error}") from None
-        await self._start(learner, asked.played(None), after=0, resumed=False)
+        await self._start(run, asked.played(None), after=0, resumed=False)
 
     async def _resume(self, data: bytes) -> None:
         asked, self._announced = self._announced, None
         if asked is None:
             raise Refused("checkpoint_unexpected", "", "a binary frame follows only an `open` with `resume`")
         try:
-            learner, played = await self._trainer.resume(data)
+            run, played = await self._trainer.resume(data)
         except ValueError as error:
             raise Refused("bad_checkpoint", "checkpoint", f"checkpoint: {error}") from None
         except NotInstalled as error:
             raise Refused("not_installed", "checkpoint", f"checkpoint: {error}") from None
-        after = learner.update if asked.after is None else asked.after
-        if not learner.update <= after <= learner.update + MAX_AFTER:
-            bounds = f"from {learner.update}, the checkpoint's update, to {learner.update + MAX_AFTER}"
+        after = run.update if asked.after is None else asked.after
+        if not run.update <= after <= run.update + MAX_AFTER:
+            bounds = f"from {run.update}, the checkpoint's update, to {run.update + MAX_AFTER}"
             raise Refused("out_of_range", "after", f"after: Input should be {bounds}, not {after}")
-        await self._start(learner, asked.played(played), after, resumed=True)
+        await self._start(run, asked.played(played), after, resumed=True)
 
-    async def _start(self, learner: Learner, played: PlayState, after: int, resumed: bool) -> None:
+    async def _start(self, run: Run, played: PlayState, after: int, resumed: bool) -> None:
         if self._playback is not None:
             await self._pay(self._playback, as_it_is=True)
-        self._playback = Playback(learner, played, after, resumed)
+        self._playback = Playback(run, played, after, resumed)
         tag = self._opening.tag if self._opening else None
         self._opening = None
-        recipe, program = learner.recipe, learner.program
-        log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, learner.update)
+        recipe = run.recipe
+        log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, run.update)
         await self._connection.tell(
             Opened(
                 tag=tag,
                 recipe=recipe,
-                changes=learner.changes,
-                update=learner.update,
+                changes=run.changes,
+                update=run.update,
                 window=self._playback.pacing.window,
                 network=NetworkSummary(
                     cell=recipe.cell,
                     hidden_size=recipe.hidden_size,
-                    parameters=program.parameters,
-                    text=program.text,
+                    parameters=run.parameters,
+                    text=run.text,
                 ),
                 floors=FloorsShown(**asdict(floors(recipe))),
-                versions=learner.versions,
-                earlier=learner.earlier,
+                versions=run.versions,
+                earlier=run.earlier,
                 played=self._playback.played,
             )
         )
@@ -243,7 +240,7 @@ class Viewer:
             fields |= self._further_changes(playback)
         await self._send(playback.take_all())
         try:
-            change = await self._trainer.change(playback.learner, fields, made if after is None else after)
+            change = await self._trainer.change(playback.run, fields, made if after is None else after)
         except ValidationError as error:
             raise Refused.of(error) from None
         except ValueError as error:
@@ -274,19 +271,19 @@ class Viewer:
             await self._connection.tell(stopped)
         elif stopped is not None:
             log.info("viewer %d diverged at %d: %s", self._number, stopped.update, stopped.tensor)
-            await self._connection.tell(DivergedAt(update=stopped.update, tensor=stopped.tensor))
+            await self._connection.tell(stopped)
             await self._hand_over(playback)  # it stands at the update before
         await self._pay(playback)
         if playback.until_checkpoint() == 0:
             await self._send(playback.take_all())
-            await self._connection.tell(CheckpointFollows(update=playback.learner.update))
+            await self._connection.tell(CheckpointFollows(update=playback.run.update))
             await self._hand_over(playback)
 
     # ---------------------------------------------------------------- what goes out
 
-    async def _send(self, updates: list[Update]) -> None:
+    async def _send(self, updates: list[bytes]) -> None:
         if updates:
-            await self._connection.send_text(encode_updates(updates))
+            await self._connection.send_text(updates_text(updates))
 
     async def _tell_refusal(self, refused: Refused) -> None:
         self._metrics.refusals.labels(reason=refused.code).inc()
@@ -308,7 +305,7 @@ class Viewer:
             await self._hand_over(playback)
 
     async def _hand_over(self, playback: Playback) -> None:
-        await self._connection.send_bytes(await self._trainer.checkpoint(playback.learner, playback.played))
+        await self._connection.send_bytes(await self._trainer.checkpoint(playback.run, playback.played))
         playback.kept()
 
 

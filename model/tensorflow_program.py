@@ -36,6 +36,9 @@ class NotInstalled(RuntimeError):
     def __init__(self) -> None:
         super().__init__(f"TensorFlow is not installed here; {INSTALL} brings it")
 
+    def __reduce__(self) -> tuple[type["NotInstalled"], tuple[()]]:
+        return type(self), ()  # it crosses over from another process
+
 
 def is_installed() -> bool:
     """Whether TensorFlow is here; it is not imported to find out."""

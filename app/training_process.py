@@ -1,0 +1,295 @@
+"""The process that trains: orders in, fairly queued, and what came of them out. `Trainer` is its other side.
+
+In a process of its own it has an interpreter lock, and where there are two cores a core, for itself: as a thread it
+waited for the event loop at every second product.
+"""
+
+import gc
+import pickle
+import select
+import signal
+import socket
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from app.child import Frames, framed
+from app.fair_queue import FairQueue, Piece
+from app.messages import encode_update
+from model.checkpoint import Checkpoint
+from model.fleet import Fleet
+from model.play import PlayState, View
+from model.receipt import Receipt, Verdict
+from model.recipe import Change, Framework, Recipe
+from model.training import Diverged, Learner, Update, advance_together
+
+TURN_SECONDS = 0.008
+"""How long those whose turn it is may go on while others wait."""
+
+ALONE_SECONDS = 0.025
+"""How long where nobody waits: each turn costs a way to the event loop and back."""
+
+TOGETHER_SECONDS = 0.016
+"""What those who advance together may be expected to take for one update each."""
+
+READ_BYTES = 2**18
+
+
+@dataclass(frozen=True)
+class Call:
+    """An order for one run: the name of a method of `Runs`, and its arguments."""
+
+    number: int
+    account: int
+    weight: float
+    method: str
+    args: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Advance:
+    """At least one update of a run and at most `most`, as far as one turn reaches and not past update `stop_at`."""
+
+    number: int
+    account: int
+    weight: float
+    run: int
+    most: int
+    views: AbstractSet[View]
+    stop_at: int
+
+
+Order = Call | Advance
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What came of one turn: `count` updates up to `update`, as the JSON of each behind the other.
+
+    `diverged` names the tensor that stopped it.
+    """
+
+    text: bytes
+    count: int
+    update: int
+    diverged: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is to be known of a run that was begun or taken up."""
+
+    recipe: Recipe
+    changes: tuple[Change, ...]
+    update: int
+    parameters: int
+    text: str
+    versions: dict[str, str]
+    earlier: tuple[Any, ...]
+    played: PlayState | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of some orders, by number, and the seconds that each tick of one update each took."""
+
+    results: list[tuple[int, bool, Any]]
+    ticks: list[tuple[int, float]]
+
+
+class Runs:
+    """The learners of this process, by number."""
+
+    def __init__(self, framework: Framework) -> None:
+        self._framework = framework
+        self._fleet = Fleet()
+        self._learners: dict[int, Learner] = {}
+        self.seconds: dict[int, float] = {}  # what the newest update of each took
+
+    def __getitem__(self, run: int) -> Learner:
+        return self._learners[run]
+
+    def __contains__(self, run: int) -> bool:
+        return run in self._learners
+
+    def hello(self) -> None:
+        """Answered once everything is imported."""
+
+    def begin(self, run: int, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Facts:
+        return self._take_in(run, Learner(recipe, weights, changes, self._fleet.join), None)
+
+    def resume(self, run: int, data: bytes) -> Facts | Framework:
+        """The framework instead, where it is not this process's."""
+        checkpoint = Checkpoint.from_bytes(data)
+        if checkpoint.recipe.framework != self._framework:
+            return checkpoint.recipe.framework
+        return self._take_in(run, Learner.resume(checkpoint, self._fleet.join), checkpoint.run.played)
+
+    def _take_in(self, run: int, learner: Learner, played: PlayState | None) -> Facts:
+        self._learners[run] = learner
+        program = learner.program
+        return Facts(
+            learner.recipe,
+            learner.changes,
+            learner.update,
+            program.parameters,
+            program.text,
+            learner.versions,
+            learner.earlier,
+            played,
+        )
+
+    def change(self, run: int, fields: dict[str, object], after: int | None) -> tuple[Change, tuple[Change, ...]]:
+        learner = self._learners[run]
+        return learner.change(fields, after), learner.changes
+
+    def checkpoint(self, run: int, played: PlayState) -> bytes:
+        return self._learners[run].checkpoint(played).to_bytes()
+
+    def compare(self, run: int, receipt: Receipt) -> Verdict:
+        return receipt.compared(self._learners[run])
+
+    def leave(self, run: int) -> None:
+        self._learners.pop(run, None)
+        self.seconds.pop(run, None)
+
+
+class _Turns:
+    """Some runs whose turn it is, and what they make."""
+
+    def __init__(self, runs: Runs, orders: Sequence[Advance]) -> None:
+        self._runs = runs
+        self.going = list(orders)
+        self.seconds = dict.fromkeys((order.number for order in orders), 0.0)
+        self._texts: dict[int, list[bytes]] = {order.number: [] for order in orders}
+        self._diverged: dict[int, str] = {}
+        self.ticks: list[tuple[int, float]] = []
+
+    def tick(self) -> None:
+        """One update of each that goes on."""
+        began = perf_counter()
+        made = advance_together([(self._runs[order.run], order.views) for order in self.going])
+        for order, one in zip(self.going, made, strict=True):
+            if isinstance(one, Diverged):
+                self._diverged[order.number] = one.tensor
+            else:
+                self._texts[order.number].append(encode_update(one))
+        seconds = perf_counter() - began
+        self.ticks.append((len(made), seconds))
+        # its own share of the maths, and of the rest as much as any other's
+        own = [sum(one.milliseconds.values()) / 1e3 if isinstance(one, Update) else 0.0 for one in made]
+        rest = max(0.0, seconds - sum(own)) / len(own)
+        for order, cost in zip(self.going, own, strict=True):
+            self.seconds[order.number] += cost + rest
+            self._runs.seconds[order.run] = cost + rest
+        self.going = [order for order in self.going if not self._is_over(order)]
+
+    def _is_over(self, order: Advance) -> bool:
+        made = len(self._texts[order.number])
+        stops = self._runs[order.run].update == order.stop_at
+        return made >= order.most or stops or order.number in self._diverged
+
+    def turn(self, order: Advance) -> Turn:
+        texts = self._texts[order.number]
+        return Turn(b",".join(texts), len(texts), self._runs[order.run].update, self._diverged.get(order.number))
+
+
+class TrainingProcess:
+    """Takes orders off a socket until it closes."""
+
+    def __init__(self, pipe: socket.socket, framework: Framework) -> None:
+        self._pipe = pipe
+        self._frames = Frames()
+        self._runs = Runs(framework)
+        self._left: list[int] = []
+        self._queue: FairQueue[Order] = FairQueue()
+
+    def serve(self) -> None:
+        """Raises EOFError when the server has gone."""
+        while True:
+            self._hear(wait=not self._queue)
+            if self._queue:
+                self._work()
+
+    def _hear(self, wait: bool) -> None:
+        """Queue what has come; wait for something if nothing is there to be done."""
+        while wait or select.select([self._pipe], [], [], 0)[0]:
+            data = self._pipe.recv(READ_BYTES)
+            if not data:
+                raise EOFError
+            for left, orders in self._frames.feed(data):
+                self._left += left
+                for order in orders:
+                    self._queue.push(self._piece(order))
+            wait = wait and not self._queue
+
+    def _piece(self, order: Order) -> Piece[Order]:
+        if isinstance(order, Call):
+            return Piece(order.account, order.weight, order)
+        return Piece(order.account, order.weight, order, self._runs.seconds.get(order.run, 0.0), joins=True)
+
+    def _work(self) -> None:
+        while self._left:
+            self._runs.leave(self._left.pop())
+        pieces = [piece for piece in self._queue.pop(TOGETHER_SECONDS) if not self._is_left(piece.work)]
+        if not pieces:
+            return
+        began = perf_counter()
+        ticks: list[tuple[int, float]] = []
+        seconds: dict[int, float] = {}
+        try:
+            if isinstance(call := pieces[0].work, Call):
+                results = [(call.number, True, getattr(self._runs, call.method)(*call.args))]
+            else:
+                turns = self._advance([piece.work for piece in pieces if isinstance(piece.work, Advance)], began)
+                results = [
+                    (piece.work.number, True, turns.turn(piece.work))
+                    for piece in pieces
+                    if isinstance(piece.work, Advance)
+                ]
+                seconds, ticks = turns.seconds, turns.ticks
+        except Exception as error:
+            results = [(piece.work.number, False, _portable(error)) for piece in pieces]
+        even = (perf_counter() - began) / len(pieces)
+        for piece in pieces:
+            self._queue.charge(piece, seconds.get(piece.work.number, even))
+        self._pipe.sendall(framed(Done(results, ticks)))
+
+    def _is_left(self, order: Order) -> bool:
+        """Whether nobody waits for it, since its run has ended."""
+        return isinstance(order, Advance) and order.run not in self._runs
+
+    def _advance(self, orders: Sequence[Advance], began: float) -> _Turns:
+        """Update by update together, until the turn is over or nobody wants another."""
+        turns = _Turns(self._runs, orders)
+        turns.tick()
+        while turns.going:
+            self._hear(wait=False)
+            if perf_counter() - began >= (TURN_SECONDS if self._queue else ALONE_SECONDS):
+                break
+            turns.tick()
+        return turns
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that survives being pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def main(framework: Framework, descriptor: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server says when to end
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pipe = socket.socket(fileno=descriptor)
+    process = TrainingProcess(pipe, framework)
+    gc.collect()
+    gc.freeze()
+    try:
+        process.serve()
+    except (EOFError, OSError):
+        return
