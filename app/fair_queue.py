@@ -45,6 +45,11 @@ class FairQueue(Generic[W]):
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def owners(self) -> int:
+        """How many are kept in mind."""
+        return len(self._ended)
+
     def push(self, piece: Piece[W]) -> None:
         piece.start = max(self._now, self._ended.get(piece.owner, 0.0))
         heappush(self._waiting, (piece.start, next(self._order), piece))

@@ -153,7 +153,7 @@ class _Link(asyncio.Protocol):
     def __init__(self, framework: Framework, metrics: Metrics, child: Child | None) -> None:
         self._framework = framework
         self._metrics = metrics
-        self._child = child
+        self.child = child
         self._transport: Transport | None = None
         self._opening = asyncio.Lock()
         self._frames = Frames()
@@ -174,11 +174,11 @@ class _Link(asyncio.Protocol):
             if self._transport is not None:
                 return
             loop = asyncio.get_running_loop()
-            if self._child is None:
-                self._child = await loop.run_in_executor(None, Child, self._framework)
+            if self.child is None:
+                self.child = await loop.run_in_executor(None, Child, self._framework)
             self._frames = Frames()
-            self._child.socket.setblocking(False)
-            self._transport, _ = await loop.create_connection(lambda: self, sock=self._child.socket)
+            self.child.socket.setblocking(False)
+            self._transport, _ = await loop.create_connection(lambda: self, sock=self.child.socket)
 
     async def order(self, order: Order) -> Any:
         """What comes of it. Raises what it raises, or ProcessLost."""
@@ -223,7 +223,7 @@ class _Link(asyncio.Protocol):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
-        child, self._child = self._child, None
+        child, self.child = self.child, None
         if child is not None:
             child.close()
         waiting, self._waiting = self._waiting, {}

@@ -1,6 +1,7 @@
 """What probes and Prometheus hear."""
 
 import asyncio
+import time
 
 import httpx
 import pytest
@@ -46,7 +47,7 @@ def test_every_number_of_the_service_is_exposed():
     metrics = Metrics()
     metrics.viewers.inc(3)
     metrics.updates.inc(7)
-    metrics.update_seconds.observe(0.003)
+    metrics.tick_seconds.observe(0.003)
     metrics.predictions.inc()
     metrics.prediction_seconds.observe(0.2)
     metrics.refusals.labels(reason="busy").inc()
@@ -56,7 +57,7 @@ def test_every_number_of_the_service_is_exposed():
     assert number(text, "unrolled_viewers") == 3
     assert number(text, "unrolled_tasks") == 1, "the one that answers"
     assert number(text, "unrolled_updates_total") == 7
-    assert number(text, 'unrolled_update_seconds_bucket{le="0.005"}') == 1
+    assert number(text, 'unrolled_tick_seconds_bucket{le="0.005"}') == 1
     assert number(text, "unrolled_predictions_total") == 1
     assert number(text, "unrolled_prediction_seconds_sum") == pytest.approx(0.2)
     assert number(text, "unrolled_prediction_queue") == 0
@@ -72,6 +73,8 @@ def test_two_apps_in_one_process_count_apart():
 def test_the_real_server_is_alive_ready_and_counts_what_it_refuses(server_url):
     with httpx.Client(base_url=server_url, timeout=30) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
+        while client.get("/readyz").json() == {"status": "starting"}:  # until its training process is up
+            time.sleep(0.05)
         assert client.get("/readyz").json() == {"status": "ok"}
         client.post("/predict", json={"sequence": []})
         client.post("/predict", json={"sequence": [0.5]})

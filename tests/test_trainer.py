@@ -1,133 +1,237 @@
-"""Where the event loop and the training thread meet."""
+"""Where the event loop and the training process meet."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import gc
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+import orjson
 import pytest
 
+from app.messages import encode_update
 from app.metrics import Metrics
-from app.trainer import TURN_SECONDS, Trainer
+from app.trainer import LEAST_WEIGHT, ProcessLost, Run, Trainer
+from app.training_process import Turn
 from model.checkpoint import Checkpoint, CheckpointError
 from model.play import PlayState
+from model.receipt import Receipt
 from model.recipe import Change, Recipe
 from model.training import Learner
 
 R = TypeVar("R")
-HEAVY = Recipe(cell="lstm", hidden_size=128, fewest_streams=8, most_streams=8, shortest=6, longest=6, samples=20)
+HEAVY = Recipe(cell="lstm", hidden_size=128, fewest_streams=8, most_streams=8, shortest=6, longest=6)
+NOTHING: frozenset[str] = frozenset()
+
+OnALoop = Callable[[Callable[[Trainer], Awaitable[R]]], R]
 
 
-@asynccontextmanager
-async def a_trainer() -> AsyncIterator[Trainer]:
-    trainer = Trainer(Metrics())
-    try:
-        yield trainer
-    finally:
-        trainer.close()
+@pytest.fixture(scope="module")
+def metrics() -> Metrics:
+    return Metrics()
 
 
-def on_a_loop(test: Callable[[Trainer], Awaitable[R]]) -> R:
-    async def run() -> R:
-        async with a_trainer() as trainer:
-            return await test(trainer)
+@pytest.fixture(scope="module")
+def on_a_loop(metrics: Metrics) -> Iterator[OnALoop[object]]:
+    """Runs a test with a trainer. All share one process: to start one takes seconds."""
+    with asyncio.Runner() as runner:
+        trainer = Trainer(metrics)
 
-    return asyncio.run(run())
+        def run(test: Callable[[Trainer], Awaitable[R]]) -> R:
+            return runner.run(test(trainer.seat()))
+
+        yield run
+
+        async def close() -> None:
+            trainer.close()
+
+        runner.run(close())
 
 
-def test_all_training_happens_on_one_thread_that_is_not_the_event_loops() -> None:
-    threads = set()
+def shown(turn: Turn) -> list[dict[str, object]]:
+    return orjson.loads(b"[" + turn.text + b"]")
 
-    class Watched(Learner):
-        def advance(self, views: frozenset[str] = frozenset()) -> object:  # type: ignore[override]
-            threads.add(threading.current_thread())
-            return super().advance()
 
+async def made(trainer: Trainer, run: Run, count: int) -> list[dict[str, object]]:
+    updates: list[dict[str, object]] = []
+    while len(updates) < count:
+        updates += shown(await trainer.advance(run, count - len(updates), NOTHING))
+    return updates
+
+
+def test_a_run_over_there_is_the_learners(on_a_loop: OnALoop[None]) -> None:
     async def test(trainer: Trainer) -> None:
-        await asyncio.gather(*(trainer.advance(Watched(Recipe(seed=seed)), 2, frozenset()) for seed in range(5)))
+        recipe = Recipe(cell="gru", most_streams=2)
+        run = await trainer.begin(recipe, None, ())
+        learner = Learner(recipe)
+        for update in await made(trainer, run, 20):
+            alone = orjson.loads(encode_update(learner.advance()))
+            assert {**update, "milliseconds": None} == {**alone, "milliseconds": None}
+        assert run.update == 20
+        assert (run.parameters, run.text) == (learner.program.parameters, learner.program.text)
 
     on_a_loop(test)
-    assert len(threads) == 1
-    assert threading.main_thread() not in threads
 
 
-def test_a_turn_ends_in_time_however_much_was_asked_for() -> None:
-    async def test(trainer: Trainer) -> int:
-        learner = await trainer.begin(HEAVY, None, ())
-        return len((await trainer.advance(learner, 10_000, frozenset())).updates)
+def test_runs_that_advance_together_are_those_that_advance_alone(on_a_loop: OnALoop[None]) -> None:
+    async def test(trainer: Trainer) -> None:
+        recipes = [Recipe(seed=seed, hidden_size=8 + seed) for seed in range(6)]
+        runs = [await trainer.begin(recipe, None, ()) for recipe in recipes]
+        together = await asyncio.gather(*(made(trainer.seat(), run, 12) for run in runs))
+        for recipe, updates in zip(recipes, together, strict=True):
+            learner = Learner(recipe)
+            assert [update["loss"] for update in updates] == [
+                orjson.loads(encode_update(learner.advance()))["loss"] for _ in range(12)
+            ]
 
-    made = on_a_loop(test)
-    assert 1 <= made < 100, f"a heavy update takes milliseconds, a turn {TURN_SECONDS} s"
+    on_a_loop(test)
 
 
-def test_turns_are_taken_in_order_so_that_a_heavy_run_does_not_starve_a_light_one() -> None:
+def test_a_turn_ends_in_time_however_much_was_asked_for(on_a_loop: OnALoop[Turn]) -> None:
+    async def test(trainer: Trainer) -> Turn:
+        run = await trainer.begin(HEAVY, None, ())
+        return await trainer.advance(run, 10_000, NOTHING)
+
+    assert 1 <= on_a_loop(test).count < 100, "a heavy update takes many milliseconds"
+
+
+def test_a_heavy_run_does_not_starve_a_light_one(on_a_loop: OnALoop[tuple[int, int]]) -> None:
     async def test(trainer: Trainer) -> tuple[int, int]:
         heavy, light = await trainer.begin(HEAVY, None, ()), await trainer.begin(Recipe(), None, ())
 
-        async def play(learner: Learner) -> None:
-            while light.update < 60:
-                await trainer.advance(learner, 1000, frozenset())
+        async def play(seat: Trainer, run: Run) -> None:
+            while light.update < 200:
+                await seat.advance(run, 1000, NOTHING)
 
-        await asyncio.gather(play(heavy), play(light))
+        await asyncio.gather(play(trainer.seat(), heavy), play(trainer.seat(), light))
         return heavy.update, light.update
 
     heavy, light = on_a_loop(test)
-    assert heavy >= 1
-    assert light >= 60
+    assert light >= 200
+    assert 1 <= heavy < 200
 
 
-def test_a_turn_stops_where_it_is_told_to() -> None:
+def test_max_takes_what_those_with_a_pace_leave(on_a_loop: OnALoop[list[int]]) -> None:
     async def test(trainer: Trainer) -> list[int]:
-        learner = await trainer.begin(Recipe(), None, ())
-        made: list[int] = []
-        while not made or made[-1] < 7:
-            made += [update.update for update in (await trainer.advance(learner, 100, frozenset(), 7)).updates]
-        return made
+        runs = [await trainer.begin(HEAVY, None, ()) for _ in range(5)]
+
+        async def play(seat: Trainer, run: Run, weight: float) -> None:
+            while runs[0].update < 8:
+                await seat.advance(run, 1, NOTHING, weight=weight)
+
+        weights = [20.0] * 4 + [LEAST_WEIGHT]
+        await asyncio.gather(*(play(trainer.seat(), *each) for each in zip(runs, weights, strict=True)))
+        return [run.update for run in runs]
+
+    *paced, wild = on_a_loop(test)
+    assert min(paced) >= 7
+    assert wild <= 3
+
+
+def test_a_turn_stops_where_it_is_told_to(on_a_loop: OnALoop[list[object]]) -> None:
+    async def test(trainer: Trainer) -> list[object]:
+        run = await trainer.begin(Recipe(), None, ())
+        updates: list[object] = []
+        while run.update < 7:
+            updates += [update["update"] for update in shown(await trainer.advance(run, 100, NOTHING, 7))]
+        return updates
 
     assert on_a_loop(test) == [1, 2, 3, 4, 5, 6, 7]
 
 
-def test_divergence_is_part_of_the_turn_with_the_updates_before_it() -> None:
+def test_divergence_is_part_of_the_turn_with_the_updates_before_it(on_a_loop: OnALoop[None]) -> None:
     async def test(trainer: Trainer) -> None:
-        learner = await trainer.begin(Recipe(optimizer="sgd", learning_rate=1.0), None, ())
-        made = 0
+        run = await trainer.begin(Recipe(optimizer="sgd", learning_rate=1.0), None, ())
+        updates = 0
         while True:
-            turn = await trainer.advance(learner, 100, frozenset())
-            made += len(turn.updates)
+            turn = await trainer.advance(run, 100, NOTHING)
+            updates += turn.count
             if turn.diverged:
                 break
-        assert learner.update == made
-        assert turn.diverged.update == made + 1
+        assert turn.update == run.update == updates
+        assert turn.diverged in {"loss", "out.weight.grad"}
+        last_good = Checkpoint.from_bytes(await trainer.checkpoint(run, PlayState()))
+        assert last_good.run.update == updates
 
     on_a_loop(test)
 
 
-def test_a_change_and_a_checkpoint_cross_over() -> None:
+def test_a_change_and_a_checkpoint_cross_over(on_a_loop: OnALoop[None]) -> None:
     async def test(trainer: Trainer) -> None:
-        learner = await trainer.begin(Recipe(), None, [Change(after_update=1, train=False)])
-        await trainer.change(learner, {"learning_rate": 0.5}, None)
-        data = await trainer.checkpoint(learner, PlayState())
+        run = await trainer.begin(Recipe(), None, [Change(after_update=1, train=False)])
+        await trainer.change(run, {"learning_rate": 0.5}, None)
+        assert [change.after_update for change in run.changes] == [0, 1]
+        data = await trainer.checkpoint(run, PlayState(pace=7.0))
         assert [change.after_update for change in Checkpoint.from_bytes(data).run.changes] == [0, 1]
         again, played = await trainer.resume(data)
-        assert played == PlayState()
-        assert again.now.learning_rate == 0.5
+        assert played == PlayState(pace=7.0)
+        assert again.changes == run.changes
         with pytest.raises(CheckpointError):
             await trainer.resume(b"nothing")
+        with pytest.raises(ValueError, match="in order"):
+            await trainer.begin(
+                Recipe(), None, [Change(after_update=2, train=False), Change(after_update=1, train=True)]
+            )
 
     on_a_loop(test)
 
 
-def test_updates_are_counted_and_timed() -> None:
-    async def run() -> Metrics:
-        metrics = Metrics()
-        trainer = Trainer(metrics)
-        learner = await trainer.begin(Recipe(), None, ())
-        for _ in range(3):
-            await trainer.advance(learner, 1, frozenset())
-        trainer.close()
-        return metrics
+def test_a_receipt_is_compared_over_there(on_a_loop: OnALoop[None]) -> None:
+    async def test(trainer: Trainer) -> None:
+        run = await trainer.begin(Recipe(seed=5), None, ())
+        await made(trainer, run, 9)
+        receipt = Receipt.of(Checkpoint.from_bytes(await trainer.checkpoint(run, PlayState())))
+        assert (await trainer.compare(run, receipt)).equal
 
-    registry = asyncio.run(run()).registry
-    assert registry.get_sample_value("unrolled_updates_total") == 3
-    assert registry.get_sample_value("unrolled_update_seconds_count") == 3
+    on_a_loop(test)
+
+
+def test_updates_are_counted_and_ticks_timed(metrics: Metrics, on_a_loop: OnALoop[None]) -> None:
+    def count(name: str) -> float:
+        return metrics.registry.get_sample_value(name) or 0.0
+
+    before = count("unrolled_updates_total"), count("unrolled_tick_seconds_count")
+
+    async def test(trainer: Trainer) -> None:
+        run = await trainer.begin(Recipe(), None, ())
+        for _ in range(3):
+            await trainer.advance(run, 1, NOTHING)
+
+    on_a_loop(test)
+    assert count("unrolled_updates_total") - before[0] == 3
+    assert count("unrolled_tick_seconds_count") - before[1] == 3
+
+
+def test_a_run_that_nobody_holds_is_let_go_and_an_order_of_it_disturbs_nobody(on_a_loop: OnALoop[None]) -> None:
+    async def test(trainer: Trainer) -> None:
+        runs = [await trainer.begin(Recipe(seed=seed), None, ()) for seed in range(8)]
+        waiting = [asyncio.create_task(trainer.seat().advance(run, 5, NOTHING)) for run in runs[:4]]
+        await asyncio.sleep(0)  # they are on their way
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        kept = runs[7]
+        runs.clear()
+        gc.collect()
+        assert len(await made(trainer, kept, 5)) == 5
+
+    on_a_loop(test)
+
+
+def test_a_lost_process_is_told_and_the_next_run_has_another() -> None:
+    async def test() -> None:
+        trainer = Trainer(Metrics())
+        run = await trainer.begin(Recipe(), None, ())
+        data = await trainer.checkpoint(run, PlayState())
+        child = run.link.child
+        assert child is not None
+        os.kill(child.process.pid, signal.SIGKILL)
+        with pytest.raises(ProcessLost):
+            while True:
+                await trainer.advance(run, 1, NOTHING)
+        again, _ = await trainer.resume(data)
+        assert len(await made(trainer, again, 3)) == 3
+        trainer.close()
+
+    asyncio.run(test())
