@@ -20,11 +20,12 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="Address to listen on.  [default: UNROLLED_HOST, or 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0: a free one.  [default: UNROLLED_PORT, or 8000]")
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--workers", type=int, help="Processes, each a full server.  [default: UNROLLED_WORKERS, or 1]")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Run the web service. Environment variables that begin with UNROLLED_ set the rest."""
     from app.server import serve as serve_with
 
-    given = {"host": host, "port": port}
+    given = {"host": host, "port": port, "workers": workers}
     using = settings(**{name: value for name, value in given.items() if value is not None})
     try:
         serve_with(using)
