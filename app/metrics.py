@@ -24,6 +24,9 @@ class Metrics:
         self.unsent_bytes = Gauge(
             "unrolled_unsent_bytes", "Bytes of all connections that wait for their peer to take them", registry=registry
         )
+        self.inbox_bytes = Gauge(
+            "unrolled_inbox_bytes", "Bytes that training viewers sent and nobody has read yet", registry=registry
+        )
         self.viewers = Gauge("unrolled_viewers", "Open training websockets", registry=registry)
         self.updates = Counter("unrolled_updates", "Optimiser updates made", registry=registry)
         self.update_seconds = Histogram(

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from asyncio import Queue, QueueEmpty
+from asyncio import QueueEmpty
 from dataclasses import asdict
 from time import monotonic
 
 from pydantic import ValidationError
 
 from app.connection import FAILED, Connection, Gone
+from app.inbox import Inbox
 from app.messages import (
     MAX_AFTER,
     AskCheckpoint,
@@ -45,9 +46,6 @@ from model.training import Learner, Update
 
 log = logging.getLogger("unrolled.live")
 
-INBOX = 64
-"""Messages that wait while the run is busy; a viewer that sends more waits too."""
-
 
 class Viewer:
     """One open websocket and its run.
@@ -69,11 +67,16 @@ class Viewer:
         self._trainer = trainer.seat()
         self._store = store
         self._metrics = metrics
-        self._inbox: Queue[FromViewer | bytes | Refused] = Queue(INBOX)
+        self._inbox = Inbox()
         self._playback: Playback | None = None
         self._announced: Open | None = None
         self._opening: Open | None = None
         self._owed = 0  # checkpoints that were asked for of a run that is still being made up
+
+    @property
+    def inbox_bytes(self) -> int:
+        """What the viewer sent and nobody has read yet."""
+        return self._inbox.bytes
 
     async def serve(self) -> None:
         """Serve the viewer until it goes."""
