@@ -20,8 +20,9 @@ PING_SECONDS = 3.0
 GRACE_SECONDS = 3
 """How long requests in flight may still take when the server is told to stop."""
 
-WORKER_SECONDS = 30
-"""How long a worker may take to answer its parent, its imports included, before another takes its place."""
+WORKER_SECONDS = 120
+"""How long a worker may take to answer its parent before another takes its place. Its imports count: 30 s were too few
+on a machine where nine others wanted its two cores, and replacing it made that worse."""
 
 
 def serve(settings: Settings) -> None:
