@@ -119,13 +119,15 @@ class Connection(Generic[M]):
     async def close(self, code: int, reason: str) -> None:
         # a peer that stopped reading never answers a close: do not wait for it
         try:
-            await asyncio.wait_for(self._socket.close(code, reason), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._socket.close(code, reason)
         except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             log.debug("closing with %d was not answered", code)
 
     async def _bounded(self, sending: Awaitable[None]) -> None:
         try:
-            await asyncio.wait_for(sending, SEND_SECONDS)
+            async with asyncio.timeout(SEND_SECONDS):
+                await sending
         except TimeoutError:
             raise Gone(f"read nothing for {SEND_SECONDS:g} s") from None
         except (RuntimeError, OSError, WebSocketDisconnect):

@@ -1,41 +1,73 @@
 """A thread that many share: of those who wait, whoever has had least of it goes first."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 from time import perf_counter
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-A = TypeVarTuple("A")
-R = TypeVar("R")
+W = TypeVar("W")
 
 
-class FairThread:
+@dataclass
+class Piece(Generic[W]):
+    """Work that somebody waits for.
+
+    `weight` says how much of the thread its owner should have beside others who want all they can get; `seconds` is
+    what it is expected to take. What `joins` may be done together with other pieces that do.
+    """
+
+    owner: object
+    weight: float
+    work: W
+    seconds: float = 0.0
+    joins: bool = False
+    start: float = field(default=0.0, init=False)
+
+
+class FairThread(Generic[W]):
     """One thread. Work that is asked for while it is busy waits by start-time fair queueing.
 
     (Goyal, Vin and Cheng, 1996: each owner's work starts, in virtual time, where its own last one ended, but not before
-    what is under way now.) So whoever asks for little is served next, whatever others have asked for.
+    what is under way now; a second of work takes an owner a second by its weight further.) So whoever asks for little
+    is served next, whatever others have asked for.
+
+    Args:
+        carry_out: does some pieces of work and says what seconds each took. It deals with their errors.
+        give_up: is told what will not be done, since the thread is closed.
+        most_seconds: pieces that join are done together as long as they are expected to take no more.
     """
 
-    def __init__(self, name: str) -> None:
-        self._waiting: list[tuple[float, int, Future[Any], object, Callable[[], Any]]] = []
+    def __init__(
+        self,
+        name: str,
+        carry_out: Callable[[Sequence[W]], Sequence[float]],
+        give_up: Callable[[W], None],
+        most_seconds: float,
+    ) -> None:
+        self._carry_out = carry_out
+        self._give_up = give_up
+        self._most_seconds = most_seconds
+        self._waiting: list[tuple[float, int, Piece[W]]] = []
         self._changed = threading.Condition()
         self._order = count()
-        self._now = 0.0  # of virtual time, in seconds of work
+        self._now = 0.0  # of virtual time, in seconds of work by a weight of 1
         self._ended: WeakKeyDictionary[object, float] = WeakKeyDictionary()
         self._closed = False
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self.busy_seconds = 0.0
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
-    def submit(self, owner: object, work: Callable[[*A], R], *args: *A) -> Future[R]:
-        future: Future[R] = Future()
+    def submit(self, pieces: Sequence[Piece[W]]) -> None:
         with self._changed:
-            start = max(self._now, self._ended.get(owner, 0.0))
-            heappush(self._waiting, (start, next(self._order), future, owner, lambda: work(*args)))
+            for piece in pieces:
+                if self._closed:
+                    self._give_up(piece.work)
+                piece.start = max(self._now, self._ended.get(piece.owner, 0.0))
+                heappush(self._waiting, (piece.start, next(self._order), piece))
             self._changed.notify()
-        return future
 
     @property
     def is_wanted(self) -> bool:
@@ -47,33 +79,32 @@ class FairThread:
             self._closed = True
             self._changed.notify()
 
-    def _work(self) -> None:
-        while (due := self._next()) is not None:
-            future, owner, work = due
-            if not future.set_running_or_notify_cancel():
-                continue
+    def _run(self) -> None:
+        while pieces := self._next():
             began = perf_counter()
-            try:
-                result = work()
-            except BaseException as error:
-                self._charge(owner, perf_counter() - began)
-                future.set_exception(error)
-            else:
-                self._charge(owner, perf_counter() - began)
-                future.set_result(result)
-            del due, future, owner, work
+            took = self._carry_out([piece.work for piece in pieces])
+            self.busy_seconds += perf_counter() - began
+            with self._changed:
+                for piece, seconds in zip(pieces, took, strict=True):
+                    self._ended[piece.owner] = piece.start + seconds / piece.weight
+            del pieces, took  # who has gone is not kept while nobody asks for anything
 
-    def _next(self) -> tuple[Future[Any], object, Callable[[], Any]] | None:
+    def _next(self) -> list[Piece[W]]:
+        """What is to be done next: one piece, or several that join. None when the thread is closed."""
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
             if self._closed:
-                for _, _, future, _, _ in self._waiting:
-                    future.cancel()
-                return None
-            self._now, _, future, owner, work = heappop(self._waiting)
-            return future, owner, work
-
-    def _charge(self, owner: object, seconds: float) -> None:
-        with self._changed:
-            self._ended[owner] = self._now + seconds
+                for _, _, piece in self._waiting:
+                    self._give_up(piece.work)
+                return []
+            self._now, _, first = heappop(self._waiting)
+            pieces, seconds = [first], first.seconds
+            while first.joins and self._waiting:
+                further = self._waiting[0][2]
+                seconds += further.seconds
+                if not further.joins or seconds > self._most_seconds:
+                    break
+                heappop(self._waiting)
+                pieces.append(further)
+            return pieces

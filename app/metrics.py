@@ -28,9 +28,13 @@ class Metrics:
             "unrolled_inbox_bytes", "Bytes that training viewers sent and nobody has read yet", registry=registry
         )
         self.viewers = Gauge("unrolled_viewers", "Open training websockets", registry=registry)
+        self.tasks = Gauge("unrolled_tasks", "Tasks of the event loop", registry=registry)
         self.updates = Counter("unrolled_updates", "Optimiser updates made", registry=registry)
-        self.update_seconds = Histogram(
-            "unrolled_update_seconds", "Time to make one update", registry=registry, buckets=SECONDS
+        self.tick_seconds = Histogram(
+            "unrolled_tick_seconds",
+            "Time in which all runs whose turn it was made one update",
+            registry=registry,
+            buckets=SECONDS,
         )
         self.predictions = Counter("unrolled_predictions", "Prediction requests answered", registry=registry)
         self.prediction_seconds = Histogram(

@@ -1,5 +1,6 @@
 """What machines ask: /healthz, /readyz and /metrics."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Literal
 
@@ -34,6 +35,7 @@ def routes(metrics: Metrics, readiness: Callable[[], Readiness]) -> APIRouter:
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def exposition() -> Response:
         """Counters and histograms in Prometheus' text format."""
+        metrics.tasks.set(len(asyncio.all_tasks()))  # counted where the loop is
         return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router

@@ -13,6 +13,12 @@ MESSAGE_SECONDS = 1 / 30
 MOST_STEPS = 1000
 """Single steps that may wait for the viewer to draw those before them."""
 
+FRAME_SECONDS = 1 / 60
+"""A page draws no more often, so updates are due when a frame is: those of all viewers at once, to be made together."""
+
+RATE_SECONDS = 2.0
+"""Over how long it is measured whether updates come at the pace."""
+
 SLACK_SECONDS = 0.25
 """How much of a delay is made up for; what is beyond it is let go, so that a stall does not end in a rush."""
 
@@ -25,7 +31,7 @@ class Pacing:
 
     def __init__(self, pace: Pace, playing: bool, seen: int, now: float) -> None:
         self.playing = playing
-        self.seen = seen
+        self._seen = seen
         self._steps = 0
         self._sent = now - MESSAGE_SECONDS
         self.set_pace(pace, now)
@@ -35,6 +41,16 @@ class Pacing:
         self.pace = pace
         self._interval = 1 / pace if pace != "max" else 0.0
         self._due = now
+        self._measure(now)
+
+    def _measure(self, now: float) -> None:
+        self._since, self._let_go = now, 0.0
+
+    def see(self, seen: int, update: int, now: float) -> None:
+        """The viewer has drawn everything up to `seen`, of the `update` updates that were made."""
+        if self._seen + self.window <= update:
+            self._due = max(self._due, now - SLACK_SECONDS)  # it was the viewer that took its time
+        self._seen = max(self._seen, min(seen, update))
 
     @property
     def window(self) -> int:
@@ -51,6 +67,7 @@ class Pacing:
         if not self.playing:
             self.playing = True
             self._due = now
+            self._measure(now)
 
     def pause(self) -> None:
         self.playing = False
@@ -58,7 +75,7 @@ class Pacing:
 
     def allowance(self, update: int, now: float) -> int:
         """How many updates may follow `update` at this moment."""
-        room = max(0, self.seen + self.window - update)
+        room = max(0, self._seen + self.window - update)
         if self._steps:
             return min(room, self._steps)
         if not self.playing or now < self._due:
@@ -69,7 +86,17 @@ class Pacing:
     def made(self, count: int, now: float) -> None:
         """Tell that this many updates were made."""
         self._steps = max(0, self._steps - count)
-        self._due = max(self._due + count * self._interval, now - SLACK_SECONDS)
+        due, latest = self._due + count * self._interval, now - SLACK_SECONDS
+        self._let_go += max(0.0, latest - due)
+        self._due = max(due, latest)
+
+    def rate(self, now: float) -> float | None:
+        """Updates per second as they come, once they were measured long enough; at most the pace. Then anew."""
+        if self.pace == "max" or now < self._since + RATE_SECONDS:
+            return None
+        rate = self.pace * max(0.0, 1 - self._let_go / (now - self._since))
+        self._measure(now)
+        return rate
 
     def sent(self, now: float) -> None:
         """Tell that a message of updates went out."""
@@ -81,6 +108,8 @@ class Pacing:
 
     def until_update(self, update: int, now: float) -> float | None:
         """Seconds until another update may be due; None if only a message from the viewer can bring it."""
-        if self.seen + self.window <= update or not (self.playing or self._steps):
+        if self._seen + self.window <= update or not (self.playing or self._steps):
             return None
-        return 0.0 if self._steps else max(0.0, self._due - now)
+        if self._steps or now >= self._due:
+            return 0.0
+        return math.ceil(self._due / FRAME_SECONDS) * FRAME_SECONDS - now

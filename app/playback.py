@@ -4,7 +4,7 @@ from time import monotonic
 
 from app.messages import Finished
 from app.pacing import Pacing
-from app.trainer import Trainer
+from app.trainer import LEAST_WEIGHT, Trainer
 from model.play import PlayState, View
 from model.training import Diverged, Learner, Update
 
@@ -51,7 +51,7 @@ class Playback:
 
     def seen(self, update: int) -> None:
         """The viewer has drawn everything up to this update; more than was made counts as all that was."""
-        self.pacing.seen = max(self.pacing.seen, min(update, self.learner.update))
+        self.pacing.see(update, self.learner.update, monotonic())
 
     @property
     def is_catching_up(self) -> bool:
@@ -76,14 +76,15 @@ class Playback:
         """Take one turn at training if one is due. Returns how the run stopped, if it did: then it is paused."""
         learner, pacing = self.learner, self.pacing
         if self.is_catching_up:
-            turn = await trainer.advance(learner, self._after - learner.update, frozenset())
+            turn = await trainer.advance(learner, self._after - learner.update, frozenset(), weight=LEAST_WEIGHT)
             finished = False
         elif self._finish_again:
             self._finish_again = False
             pacing.pause()
             return Finished(update=learner.update)
         elif most := pacing.allowance(learner.update, monotonic()):
-            turn = await trainer.advance(learner, most, self.views, learner.recipe.stop_after)
+            weight = LEAST_WEIGHT if pacing.pace == "max" else pacing.pace
+            turn = await trainer.advance(learner, most, self.views, learner.recipe.stop_after, weight)
             pacing.made(len(turn.updates), monotonic())
             self._ready.extend(turn.updates)
             finished = bool(turn.updates) and learner.done

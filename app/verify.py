@@ -11,7 +11,7 @@ from app.admission import Door, Hall
 from app.connection import Connection, Gone
 from app.models import ModelStore
 from app.refusals import Refused, documented, documented_body, read_body
-from app.trainer import Trainer
+from app.trainer import LEAST_WEIGHT, Trainer
 from app.verify_messages import Cancel, Cancelled, FromVerifier, Progress, VerdictShown, Verify, read_from_verifier
 from model.checkpoint import MAX_BYTES, Checkpoint
 from model.receipt import Receipt, Verdict
@@ -95,7 +95,9 @@ class Verifier:
             raise Refused("conflict", "receipt.changes", f"receipt.changes: {str(error)[:400]}") from None
         told = monotonic()
         while learner.update < receipt.updates:
-            turn = await self._trainer.advance(learner, receipt.updates - learner.update, frozenset())
+            turn = await self._trainer.advance(
+                learner, receipt.updates - learner.update, frozenset(), weight=LEAST_WEIGHT
+            )
             if turn.diverged:
                 break
             if monotonic() >= told + PROGRESS_SECONDS:

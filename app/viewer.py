@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from asyncio import QueueEmpty
 from dataclasses import asdict
 from time import monotonic
 
 from pydantic import ValidationError
 
+from app.alarm import Alarm
 from app.connection import FAILED, Connection, Gone
 from app.inbox import Inbox
 from app.messages import (
@@ -68,6 +68,7 @@ class Viewer:
         self._store = store
         self._metrics = metrics
         self._inbox = Inbox()
+        self._alarm = Alarm()
         self._playback: Playback | None = None
         self._announced: Open | None = None
         self._opening: Open | None = None
@@ -105,7 +106,12 @@ class Viewer:
 
     async def _receive(self) -> None:
         while True:
-            await self._inbox.put(await self._connection.receive())
+            message = await self._connection.receive()
+            if isinstance(message, Seen) and self._playback is not None and self._inbox.empty():
+                self._playback.seen(message.update)  # at once: it is most of what comes, and has no answer
+            else:
+                await self._inbox.put(message)
+            self._alarm.ring()
 
     async def _run(self) -> None:
         while True:
@@ -121,17 +127,12 @@ class Viewer:
 
     async def _next_message(self) -> FromViewer | bytes | Refused | None:
         """What came, or None when it is time to make or send updates."""
-        try:
-            return self._inbox.get_nowait()
-        except QueueEmpty:
+        while self._inbox.empty():
             wait = self._playback.wait() if self._playback else None
-        if wait == 0:
-            return None
-        try:
-            async with asyncio.timeout(wait):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
+            if wait == 0:
+                return None
+            await self._alarm.sleep(wait)
+        return self._inbox.get_nowait()
 
     async def _answer(self, message: FromViewer | bytes | Refused) -> None:
         if isinstance(message, Refused):

@@ -3,17 +3,35 @@
 import sys
 import time
 
-from bench import first_prediction, frames, learner, predict, probes, resuming, startup, streaming
+from bench import (
+    first_prediction,
+    fleet,
+    frames,
+    hall,
+    learner,
+    memory,
+    predict,
+    probes,
+    resuming,
+    startup,
+    streaming,
+    table,
+)
+from bench.results import entries
 
 ALL = {
     "learner": learner.measure,
     "streaming": streaming.measure,
+    "fleet": fleet.measure,
+    "hall": hall.measure,
+    "memory": memory.measure,
     "resuming": resuming.measure,
     "startup": startup.measure,
     "first_prediction": first_prediction.measure,
     "frames": frames.measure,
     "predict": predict.measure,
     "probes": probes.measure,
+    "hall_probes": hall.probes,
 }
 
 
@@ -21,10 +39,13 @@ def main(names: list[str]) -> int:
     if unknown := [name for name in names if name not in ALL]:
         sys.exit(f"no benchmark {unknown[0]}; there are {', '.join(ALL)}")
     held = True
+    before = len(entries())
     for name in names or ALL:
         began = time.monotonic()
         held = ALL[name]() and held
         print(f"    ({time.monotonic() - began:.0f} s)\n", flush=True)
+    for line in table.lines(entries()[before:]):
+        print(line)
     return 0 if held else 1
 
 

@@ -44,10 +44,15 @@ def record(bench: str, figures: dict[str, Any], promise: str = "", holds: bool =
     }
     if promise:
         entry |= {"promise": promise, "holds": holds}
-    entries = json.loads(FILE.read_text()) if FILE.exists() else []
-    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in [*entries, entry])
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False) for one in [*entries(), entry])
     FILE.write_text(f"[\n{lines}\n]\n")
     return holds
+
+
+def entries() -> list[dict[str, Any]]:
+    """Everything in the file, oldest first."""
+    kept: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.exists() else []
+    return kept
 
 
 def interleaved(one: Callable[[], float], other: Callable[[], float], rounds: int) -> tuple[list[float], list[float]]:

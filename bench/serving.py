@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -16,14 +17,30 @@ def command() -> list[str]:
     return [str(Path(sys.executable).with_name("unrolled")), "serve", "--port", "0"]
 
 
+@dataclass(frozen=True)
+class Host:
+    """A server that runs: where, and as which process."""
+
+    url: str
+    pid: int
+
+
 @contextmanager
 def serving(start: Sequence[str] | None = None) -> Iterator[str]:
     """Its URL, once it is ready. `start` is another command that prints `… is at URL`."""
+    with hosting(start) as host:
+        yield host.url
+
+
+@contextmanager
+def hosting(start: Sequence[str] | None = None, **settings: object) -> Iterator[Host]:
+    """The server, once it is ready, with these settings."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"UNROLLED_MODELS_DIR": folder, "UNROLLED_LOG_LEVEL": "warning"}
+        environment |= {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
         with subprocess.Popen(start or command(), env=environment, stdout=subprocess.PIPE, text=True) as process:
             try:
-                yield ready(process)
+                yield Host(ready(process), process.pid)
             finally:
                 process.terminate()
                 process.wait(10)

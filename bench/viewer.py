@@ -1,7 +1,6 @@
 """A viewer in a process of its own: opens a run at pace max, reads every update and says that it has seen it."""
 
 import asyncio
-import contextlib
 import json
 import sys
 from time import perf_counter
@@ -47,25 +46,8 @@ async def updates(url: str, count: int) -> float:
     return seconds
 
 
-async def crowd(url: str, viewers: int) -> None:
-    """Hold that many viewers at pace max until standard input ends. Then print the updates each one saw."""
-    sockets = [await opened(url, seed) for seed in range(1, viewers + 1)]
-    tasks = [asyncio.create_task(watch(socket, 10**9)) for socket in sockets]
-    print("ready", flush=True)
-    await asyncio.to_thread(sys.stdin.readline)
-    print(sum(not task.done() for task in tasks), flush=True)
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        asyncio.run(crowd(sys.argv[1], int(sys.argv[2])))
-    else:
-        asyncio.run(updates(sys.argv[1], 100))
-        print("ready", flush=True)
-        for line in sys.stdin:
-            print(asyncio.run(updates(sys.argv[1], int(line))), flush=True)
+    asyncio.run(updates(sys.argv[1], 100))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(asyncio.run(updates(sys.argv[1], int(line))), flush=True)

@@ -7,17 +7,20 @@ from contextlib import contextmanager
 
 
 class Worker:
-    """A module of this package that says `ready`, then answers each line with one number."""
+    """A module of this package that says `ready`, then answers each line with one of its own, mostly a number."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         assert self._read() == "ready"
 
     def __call__(self, line: object) -> float:
+        return float(self.ask(line))
+
+    def ask(self, line: object) -> str:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
-        return float(self._read())
+        return self._read()
 
     def _read(self) -> str:
         assert self._process.stdout is not None

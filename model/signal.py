@@ -13,6 +13,9 @@ TUTORIAL_HORIZON = 1024
 GENERATORS = ("lengths", "streams", "noise")
 """What a run draws while it is in motion, each from a generator of its own."""
 
+MARK_CHUNKS = 64
+"""A signal notes where it stood so often: to undo a chunk is rare, and to note it costs as much as to draw one."""
+
 GeneratorState = UInt64[np.ndarray, "4"]
 
 
@@ -56,20 +59,42 @@ class Signal:
         self._position = 0
         self._next_stream_id = 1
         self._stream_ids = np.zeros(1, np.int64)
+        self._ids: tuple[int, ...] = (0,)
         self._offset = np.zeros(1, np.float64)
         self._generators = {name: np.random.Generator(named_bits(recipe.seed, name)) for name in GENERATORS}
+        self._mark = self.state
+        self._since = 0  # chunks drawn from there on
+
+    @property
+    def stream_ids(self) -> tuple[int, ...]:
+        """Those of the newest chunk."""
+        return self._ids
 
     def next(self) -> Chunk:
         """Draw the next chunk and move on past it."""
+        if self._since == MARK_CHUNKS:
+            self._mark, self._since = self.state, 0
+        self._since += 1
         recipe = self._recipe
-        half_periods = int(self._generators["lengths"].integers(recipe.shortest, recipe.longest + 1))
-        self._gather_streams(int(self._generators["streams"].integers(recipe.fewest_streams, recipe.most_streams + 1)))
+        half_periods = self._pick("lengths", recipe.shortest, recipe.longest)
+        self._gather_streams(self._pick("streams", recipe.fewest_streams, recipe.most_streams))
         t, input, target = _wave(self._position, half_periods, self._offset, recipe)
         if recipe.noise > 0:
             noise = recipe.noise * self._generators["noise"].standard_normal(input.shape)
             input = (input + noise).astype(np.float32)
         self._position += half_periods
-        return Chunk(t.shape[1], tuple(self._stream_ids.tolist()), t, input, target)
+        return Chunk(t.shape[1], self._ids, t, input, target)
+
+    def undo(self) -> None:
+        """Be where the newest chunk was not yet drawn."""
+        again = self._since - 1
+        self.state = self._mark
+        for _ in range(again):
+            self.next()
+
+    def _pick(self, name: str, least: int, most: int) -> int:
+        # of one number a generator draws none, but takes its time
+        return least if least == most else int(self._generators[name].integers(least, most + 1))
 
     def _gather_streams(self, count: int) -> None:
         joining = count - len(self._stream_ids)
@@ -83,6 +108,7 @@ class Signal:
             self._offset = np.concatenate([self._offset, offset])
         self._stream_ids = self._stream_ids[:count]
         self._offset = self._offset[:count]
+        self._ids = tuple(self._stream_ids.tolist())
 
     @property
     def state(self) -> SignalState:
@@ -94,9 +120,11 @@ class Signal:
         self._position = state.position
         self._next_stream_id = state.next_stream_id
         self._stream_ids = state.stream_ids
+        self._ids = tuple(state.stream_ids.tolist())
         self._offset = state.offset
         for name, packed in state.generators.items():
             _unpack(self._generators[name].bit_generator, packed)
+        self._mark, self._since = state, 0
 
 
 def named_bits(seed: int, name: str) -> np.random.PCG64:

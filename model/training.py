@@ -1,7 +1,7 @@
 """Learner: one update at a time, made when asked for. Update: what an update shows."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +11,16 @@ import torch
 from jaxtyping import Float32, Float64
 
 from model.checkpoint import PROVEN, Checkpoint, Earlier, Run, signal_tensors, versions
+from model.fleet import Fleet, Job, Seat
 from model.network import Network, state_parts
 from model.play import PlayState, View
-from model.program import NotFinite, Program, StateArray
+from model.program import NotFinite, Outcome, Program, StateArray
 from model.recipe import MOST_CHANGES, Change, Recipe
-from model.signal import Signal, named_bits
+from model.signal import Chunk, Signal, named_bits
 from model.tensorflow_program import MakeProgram, TensorFlowProgram
-from model.torch_program import TorchProgram
+
+MakeTorch = Callable[[Recipe, Network], Program]
+"""Makes the program of a recipe for PyTorch from a network; `Fleet.join`, or `TorchProgram`, the reference."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Learner:
     Args:
         weights: what to start from where the recipe's `weights` names a model; of the recipe's cell and size.
         changes: a change log to replay, in order of `after_update`.
-        dtype: of the network; float64 is for tests against the tutorial, and cannot be checkpointed.
+        torch: makes the program; by default a seat in a fleet of its own. Those who share one can advance together.
         tensorflow: makes the program of a recipe whose framework that is; another one may run it elsewhere.
 
     Raises:
@@ -81,7 +84,7 @@ class Learner:
         recipe: Recipe,
         weights: Checkpoint | None = None,
         changes: Sequence[Change] = (),
-        dtype: torch.dtype = torch.float32,
+        torch: MakeTorch | None = None,
         tensorflow: MakeProgram = TensorFlowProgram,
     ) -> None:
         network = _drawn(recipe) if weights is None else weights.network()
@@ -89,7 +92,7 @@ class Learner:
         if recipe.framework == "tensorflow":
             self.program = tensorflow(recipe.hidden_size, recipe.optimizer, network.arrays())
         else:
-            self.program = TorchProgram(recipe, network, dtype)
+            self.program = (torch or Fleet().join)(recipe, network)
         self.recipe = recipe
         self.now = recipe
         self.update = 0
@@ -109,9 +112,14 @@ class Learner:
         if points != sorted(points):
             raise ValueError("a change log is in order of after_update; this is not")
         self._changes = list(changes)
-        for change in self._changes:
-            if change.after_update <= self.update:
-                self._apply(change)
+        self._ahead = 0
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Apply what of the change log is due by now."""
+        while self._ahead < len(self._changes) and self._changes[self._ahead].after_update <= self.update:
+            self.now = self.now.after(self._changes[self._ahead])
+            self._ahead += 1
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -152,10 +160,8 @@ class Learner:
             self._changes.insert(at, change)
         if after == self.update:
             self.now = changed
+            self._ahead = at + 1
         return change
-
-    def _apply(self, change: Change) -> None:
-        self.now = self.now.after(change)
 
     def advance(self, views: AbstractSet[View] = frozenset()) -> Update:
         """Draw the next chunk, predict it, and learn from it.
@@ -163,24 +169,29 @@ class Learner:
         Raises:
             Diverged: something is no longer finite; nothing of this update remains.
         """
-        before = self._signal.state
+        (update,) = advance_together([(self, views)])
+        if isinstance(update, Diverged):
+            raise update
+        return update
+
+    def draw(self) -> tuple[Chunk, StateArray | None, float | None]:
+        """The next chunk, the state that it starts from, and the learning rate where it is to be learned from."""
+        before = self._signal.stream_ids
         chunk = self._signal.next()
-        state = self._carried(chunk.stream_ids, before.stream_ids.tolist())
-        try:
-            made = self.program.run(
-                chunk.input, chunk.target, state, self.now.learning_rate if self.now.train else None, views
-            )
-        except NotFinite as bad:
-            self._signal.state = before
-            raise Diverged(self.update + 1, bad.tensor, self.checkpoint()) from None
+        rate = self.now.learning_rate if self.now.train else None
+        return chunk, self._carried(chunk.stream_ids, before), rate
+
+    def conclude(self, chunk: Chunk, made: Outcome | NotFinite) -> Update | Diverged:
+        """Go on past a chunk that was drawn, or back before it where its outcome is not finite."""
+        if isinstance(made, NotFinite):
+            self._signal.undo()
+            return Diverged(self.update + 1, made.tensor, self.checkpoint())
         self._state = made.carried
         if len(self._losses) == self.update < PROVEN:
             self._losses.append(made.loss)
         self.update += 1
         self._loss_sum += made.loss
-        for change in self._changes:
-            if change.after_update == self.update:
-                self._apply(change)
+        self._catch_up()
         return Update(
             update=self.update,
             length=chunk.length,
@@ -199,7 +210,7 @@ class Learner:
             nodes=made.nodes,
         )
 
-    def _carried(self, now: Sequence[int], before: Sequence[int]) -> StateArray | None:
+    def _carried(self, now: tuple[int, ...], before: tuple[int, ...]) -> StateArray | None:
         """The hidden state that the streams of this chunk start from; zeros for those that join."""
         if not self.now.carry_state:
             return None
@@ -235,7 +246,9 @@ class Learner:
         return Checkpoint(run, {**self.program.tensors(), **state, **signal_tensors(signal)})
 
     @classmethod
-    def resume(cls, checkpoint: Checkpoint, tensorflow: MakeProgram = TensorFlowProgram) -> "Learner":
+    def resume(
+        cls, checkpoint: Checkpoint, torch: MakeTorch | None = None, tensorflow: MakeProgram = TensorFlowProgram
+    ) -> "Learner":
         """Go on from a checkpoint, to the bit as if there had been no rest where the versions are the same.
 
         Raises:
@@ -245,7 +258,7 @@ class Learner:
         if not checkpoint.resumable:
             raise ValueError("this checkpoint holds a network without a run: start one from its weights instead")
         run = checkpoint.run
-        learner = cls(run.recipe, checkpoint, tensorflow=tensorflow)
+        learner = cls(run.recipe, checkpoint, torch=torch, tensorflow=tensorflow)
         learner.update = run.update
         learner.earlier = run.moved(learner.versions)
         learner._loss_sum = run.loss_sum
@@ -255,6 +268,34 @@ class Learner:
         learner.program.load(checkpoint.tensors, run.optimizer_steps)
         learner._replay(run.changes)
         return learner
+
+
+def advance_together(asked: Sequence[tuple[Learner, AbstractSet[View]]]) -> list[Update | Diverged]:
+    """One update of each learner, with its views; those that share a fleet are run side by side.
+
+    The numbers are those that each would have made alone. A learner that diverges stands where it stood.
+    """
+    drawn = [learner.draw() for learner, _ in asked]
+    made: list[Outcome | NotFinite | None] = [None] * len(asked)
+    fleets: dict[Fleet, list[tuple[int, Job]]] = {}
+    for at, ((learner, views), (chunk, state, rate)) in enumerate(zip(asked, drawn, strict=True)):
+        program = learner.program
+        if isinstance(program, Seat):
+            job = Job(program, chunk.input, chunk.target, state, rate, views)
+            fleets.setdefault(program.fleet, []).append((at, job))
+        else:
+            try:
+                made[at] = program.run(chunk.input, chunk.target, state, rate, views)
+            except NotFinite as bad:
+                made[at] = bad
+    for fleet, places in fleets.items():
+        for (at, _), outcome in zip(places, fleet.run([job for _, job in places]), strict=True):
+            made[at] = outcome
+    return [
+        learner.conclude(chunk, outcome)
+        for (learner, _), (chunk, _, _), outcome in zip(asked, drawn, made, strict=True)
+        if outcome is not None
+    ]
 
 
 def _drawn(recipe: Recipe) -> Network:

@@ -108,7 +108,7 @@ def test_a_run_remembers_the_versions_that_it_was_made_with_but_not_for_ever() -
 
 
 def test_a_network_alone_is_a_model_but_no_run() -> None:
-    network = Learner(Recipe(cell="gru")).program.network
+    network = Learner(Recipe(cell="gru")).checkpoint().network()
     blob = Checkpoint.of_network(Recipe(cell="gru"), network, interval=(0.1, 0.6), notes={"by": "a test"}).to_bytes()
     model = Checkpoint.from_bytes(blob)
     assert not model.resumable

@@ -54,6 +54,7 @@ def test_every_number_of_the_service_is_exposed():
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
     text = answer.text
     assert number(text, "unrolled_viewers") == 3
+    assert number(text, "unrolled_tasks") == 1, "the one that answers"
     assert number(text, "unrolled_updates_total") == 7
     assert number(text, 'unrolled_update_seconds_bucket{le="0.005"}') == 1
     assert number(text, "unrolled_predictions_total") == 1

@@ -13,7 +13,7 @@ def simulate(pacing: Pacing, seconds: float, acknowledge: bool = True) -> int:
         update += count
         pacing.made(count, now)
         if acknowledge:
-            pacing.seen = update
+            pacing.see(update, update, now)
         wait = pacing.until_update(update, now)
         if wait is None:
             break
@@ -56,7 +56,7 @@ def test_steps_do_not_put_off_what_play_makes() -> None:
     for update in range(4):
         pacing.step()
         pacing.made(1, 1.0)
-        pacing.seen = update + 1
+        pacing.see(update + 1, update + 1, 1.0)
     pacing.play(2.0)
     assert pacing.until_update(4, 2.0) == 0
 

@@ -19,6 +19,7 @@ from model.checkpoint import Checkpoint
 from model.recipe import Change, Recipe
 from model.script import script
 from model.signal import TUTORIAL_HORIZON
+from model.torch_program import TorchProgram
 from model.training import Learner
 from model.weights import bundled
 from tests.conftest import Server
@@ -105,7 +106,7 @@ def rows(said: str) -> list[tuple[int, int, np.float32]]:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_script_prints_the_runs_own_losses_to_the_bit(name: str, printed: dict[str, str]) -> None:
     recipe, changes, weights = of(*RUNS[name])
-    learner = Learner(recipe, weights, changes)
+    learner = Learner(recipe, weights, changes, torch=TorchProgram)
     made = [learner.advance() for _ in range(recipe.stop_after)]
     assert rows(printed[name]) == [(update.update, update.length, np.float32(update.loss)) for update in made]
     assert printed[name].startswith(learner.program.text + "\n")

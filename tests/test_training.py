@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from model.checkpoint import Checkpoint
+from model.fleet import Fleet
 from model.play import View
 from model.recipe import MOST_CHANGES, Change, Recipe
 from model.training import Diverged, Learner, Update
@@ -36,8 +37,8 @@ def run(learner: Learner, count: int, views: frozenset[View] = frozenset()) -> l
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
 def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(seed: int, shape: dict[str, int]) -> None:
-    learner = Learner(Recipe(seed=seed, **shape), dtype=torch.float64)
-    start = Learner(Recipe(seed=seed)).program.network
+    learner = Learner(Recipe(seed=seed, **shape), torch=Fleet(np.float64).join)
+    start = Learner(Recipe(seed=seed)).checkpoint().network()
     updates = [learner.advance() for _ in range(60)]
     expected = tutorial.losses(start, [update.length for update in updates], torch.float64)
     np.testing.assert_allclose([update.loss for update in updates], expected, rtol=1e-4)
@@ -51,7 +52,7 @@ def test_the_tutorials_losses_are_reproduced_in_float32_over_10_updates(
 ) -> None:
     recipe = Recipe(seed=seed, learning_rate=learning_rate, **shape)
     learner = Learner(recipe)
-    start = Learner(recipe).program.network
+    start = Learner(recipe).checkpoint().network()
     updates = [learner.advance() for _ in range(10)]
     expected = tutorial.losses(start, [update.length for update in updates], torch.float32, learning_rate)
     np.testing.assert_allclose([update.loss for update in updates], expected, rtol=1e-4)
@@ -126,10 +127,10 @@ def test_views_show_what_they_say() -> None:
 
 def test_prediction_is_made_before_the_weights_move() -> None:
     learner = Learner(Recipe())
-    start = Learner(Recipe()).program.network
+    start = learner.checkpoint().network()
     update = learner.advance()
     prediction = start(torch.tensor(update.input).unsqueeze(-1))[0].detach().numpy()[..., 0]
-    assert np.array_equal(update.prediction, prediction)
+    np.testing.assert_allclose(update.prediction, prediction, atol=1e-6)
     assert update.loss == pytest.approx(np.mean((prediction - update.target) ** 2), rel=1e-5)
 
 
@@ -144,9 +145,10 @@ def test_mean_loss_is_the_running_mean() -> None:
 
 def test_without_training_the_weights_stay() -> None:
     learner = Learner(Recipe(train=False))
-    before = {name: weight.clone() for name, weight in learner.program.network.state_dict().items()}
+    before = learner.program.tensors()
     run(learner, 5)
-    assert all(torch.equal(before[name], weight) for name, weight in learner.program.network.state_dict().items())
+    after = learner.program.tensors()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
 def test_a_change_of_learning_rate_keeps_adams_moments() -> None:
@@ -175,7 +177,7 @@ def test_a_stream_that_joins_starts_from_zero_state() -> None:
         for row, stream in enumerate(update.stream_ids):
             if stream not in seen and stream:
                 x = torch.tensor(update.input[row : row + 1]).unsqueeze(-1)
-                alone = learner.program.network(x)[0].detach().numpy()[..., 0]
+                alone = learner.checkpoint().network()(x)[0].detach().numpy()[..., 0]
                 np.testing.assert_allclose(update.prediction[row], alone[0], atol=1e-6)
                 checked += 1
             seen.add(stream)
@@ -294,12 +296,10 @@ def test_a_change_log_out_of_order_or_too_long_is_refused() -> None:
 def test_weights_of_a_model_are_where_a_run_begins() -> None:
     trained = Learner(Recipe(seed=3))
     run(trained, 40)
-    model = Checkpoint.of_network(trained.recipe, trained.program.network)
+    model = Checkpoint.of_network(trained.recipe, trained.checkpoint().network())
     learner = Learner(Recipe(weights="abc", train=False), model)
-    assert all(
-        torch.equal(weight, trained.program.network.state_dict()[name])
-        for name, weight in learner.program.network.state_dict().items()
-    )
+    ours, theirs = learner.program.tensors(), trained.program.tensors()
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
     with pytest.raises(ValueError, match="without a run"):
         Learner.resume(model)
 

@@ -66,7 +66,7 @@ def good() -> tuple[bytes, ...]:
             for _ in range(updates):
                 learner.advance()
             blobs.append(learner.checkpoint().to_bytes())
-    network = Learner(Recipe(hidden_size=2)).program.network  # type: ignore[attr-defined]
+    network = Learner(Recipe(hidden_size=2)).checkpoint().network()
     blobs.append(Checkpoint.of_network(Recipe(hidden_size=2), network, notes={"made": "by hand"}).to_bytes())
     # a run of TensorFlow's is one that a server without it must refuse
     tensorflow = Parts.of(blobs[0])

@@ -102,7 +102,9 @@ def test_a_weight_that_overflows_is_named_and_undone() -> None:
 
 
 def test_more_than_one_stream_is_refused_by_tensorflow_itself() -> None:
-    weights = {name: weight.detach().numpy() for name, weight in Learner(Recipe()).program.network.named_parameters()}
+    weights = {
+        name: weight.detach().numpy() for name, weight in Learner(Recipe()).checkpoint().network().named_parameters()
+    }
     program = TensorFlowProgram(32, "adam", weights)
     rows = np.zeros((2, 10), np.float32)
     with pytest.raises(ValueError, match=r"Cannot feed value of shape \(10, 2\)"):

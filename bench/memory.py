@@ -1,0 +1,34 @@
+"""Memory that one viewer more takes of the server."""
+
+from time import sleep
+
+from bench.hall import Hall, hall
+from bench.processes import resident_bytes
+from bench.results import record
+
+FEW, MANY = 50, 250
+PACE = 2
+SETTLE_SECONDS = 10
+MOST = 100.0  # kB
+
+
+def each(full: Hall, recipes: str) -> float:
+    """kB for each viewer beyond the first ones, for whom the server had to take what all share."""
+    full.crowd(f"join {FEW} {PACE} {recipes}")
+    sleep(SETTLE_SECONDS)
+    few = resident_bytes(full.host.pid)
+    full.crowd(f"join {MANY - FEW} {PACE} {recipes}")
+    sleep(SETTLE_SECONDS)
+    return (resident_bytes(full.host.pid) - few) / (MANY - FEW) / 1000
+
+
+def measure() -> bool:
+    kilobytes = {}
+    for recipes in ("plain", "mixed"):
+        with hall() as full:
+            kilobytes[recipes] = each(full, recipes)
+    figures = {
+        f"each viewer from {FEW} to {MANY}, kB": round(kilobytes["plain"], 1),
+        "in a mixed hall, kB": round(kilobytes["mixed"], 1),
+    }
+    return record("memory", figures, f"at most {MOST:.0f} kB each", kilobytes["plain"] <= MOST)
