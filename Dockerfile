@@ -34,6 +34,7 @@ FROM python:3.11-slim
 RUN useradd --uid 10001 --user-group --home-dir /var/lib/unrolled --create-home --shell /usr/sbin/nologin unrolled
 COPY --from=build /opt/unrolled /opt/unrolled
 # One process and one thread a kernel, whatever the machine has: the container's CPU quota is the only bound it needs.
+# UNROLLED_WORKERS=2 starts two servers under a parent; more containers do as well, since a run travels with its viewer.
 ENV PATH=/opt/unrolled/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 \
     UNROLLED_HOST=0.0.0.0 UNROLLED_PORT=8000 UNROLLED_MODELS_DIR=/var/lib/unrolled
 USER unrolled

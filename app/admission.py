@@ -1,6 +1,9 @@
 """Admission: who may open a websocket."""
 
-from collections.abc import Awaitable, Callable
+import ipaddress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from fastapi import WebSocket
@@ -14,31 +17,84 @@ from app.settings import Settings
 M = TypeVar("M")
 
 
-class Door(Generic[M]):
-    """Lets in whoever may come, and as many at a time as the settings say."""
+class Hall:
+    """What all doors of a server share: its rules, and how many websockets each address has open."""
 
-    def __init__(self, messages: TypeAdapter[M], settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self.metrics = metrics
+        self._of_address: Counter[str] = Counter()
+
+    def has_room_for(self, address: str) -> bool:
+        most = self.settings.max_viewers_per_address
+        return not most or self._of_address[address] < most
+
+    @contextmanager
+    def place_of(self, address: str) -> Iterator[None]:
+        """Holds one of the address's places for a block."""
+        self._of_address[address] += 1
+        try:
+            yield
+        finally:
+            self._of_address[address] -= 1
+            if not self._of_address[address]:
+                del self._of_address[address]
+
+
+class Door(Generic[M]):
+    """Lets in whoever may come, and as many at a time as the settings say.
+
+    Args:
+        messages: what may come in.
+        hall: that this door leads to.
+        first_seconds: for the first message, where one must come at once; as long as for all others if None.
+    """
+
+    def __init__(self, messages: TypeAdapter[M], hall: Hall, first_seconds: float | None = None) -> None:
         self._messages = messages
-        self._settings = settings
-        self._metrics = metrics
+        self._hall = hall
+        self._first_seconds = first_seconds
         self._inside = 0
 
     async def admit(self, socket: WebSocket, serve: Callable[[Connection[M]], Awaitable[None]]) -> None:
-        """Serve the socket's connection until it goes, or turn it away: a foreign origin, or a full hall."""
+        """Serve the socket's connection until it goes, or turn it away: a foreign origin, or no room."""
         # accepted even when refused: a browser is shown no code of a socket that never opened
         await socket.accept()
-        settings = self._settings
-        connection = Connection(socket, self._messages, settings.max_message_bytes, settings.idle_seconds)
+        settings, address = self._hall.settings, address_of(socket)
+        connection = Connection(
+            socket, self._messages, settings.max_message_bytes, settings.idle_seconds, self._first_seconds
+        )
+        # nothing is awaited from here until the place is taken: of those who knock together no more come in than may
         if not is_allowed(socket.headers, settings.allowed_origins):
-            self._metrics.refusals.labels(reason="origin").inc()
-            await connection.close(REFUSED, "this origin may not connect")
-            return
-        if self._inside >= settings.max_viewers:
-            self._metrics.refusals.labels(reason="full").inc()
-            await connection.close(FULL, "the hall is full; try again later")
-            return
-        self._inside += 1
-        try:
-            await serve(connection)
-        finally:
-            self._inside -= 1
+            await self._refuse(connection, "origin", REFUSED, "this origin may not connect")
+        elif self._inside >= settings.max_viewers:
+            await self._refuse(connection, "full", FULL, "the hall is full; try again later")
+        elif not self._hall.has_room_for(address):
+            reason = f"this address has {settings.max_viewers_per_address} sockets open, as many as it may"
+            await self._refuse(connection, "address", FULL, reason)
+        else:
+            self._inside += 1
+            try:
+                with self._hall.place_of(address):
+                    await serve(connection)
+            finally:
+                self._inside -= 1
+
+    async def _refuse(self, connection: Connection[M], counted_as: str, code: int, reason: str) -> None:
+        self._hall.metrics.refusals.labels(reason=counted_as).inc()
+        await connection.close(code, reason)
+
+
+def address_of(socket: WebSocket) -> str:
+    """Who knocks. An IPv6 network of 64 bits is one address: whoever has one has them all.
+
+    uvicorn has put the address from X-Forwarded-For in its place, where it believes the proxy.
+    """
+    host = socket.client.host if socket.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.version == 4:
+        return host
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))

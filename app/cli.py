@@ -1,17 +1,37 @@
 """The command line, unrolled. A user's mistake is a line on standard error, exit code 2."""
 
+from importlib import import_module
+
 import click
 
-from app.export_command import export
-from app.graphs_command import graphs
+from app.child import Child
 from app.mistake import Mistake, settings
-from app.predict_command import predict
-from app.script_command import script
-from app.train_command import train
-from app.verify_command import receipt, verify
+
+COMMANDS = {
+    "train": "app.train_command",
+    "receipt": "app.verify_command",
+    "verify": "app.verify_command",
+    "predict": "app.predict_command",
+    "script": "app.script_command",
+    "export": "app.export_command",
+    "graphs": "app.graphs_command",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """Imports a command when it is asked for: most need PyTorch, whose import takes seconds."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*COMMANDS, *super().list_commands(ctx)])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="unrolled", prog_name="unrolled")
 def main() -> None:
     """A recurrent network learns cos from sin, live, one random-length chunk at a time."""
@@ -20,26 +40,16 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="Address to listen on.  [default: UNROLLED_HOST, or 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on; 0: a free one.  [default: UNROLLED_PORT, or 8000]")
-def serve(host: str | None, port: int | None) -> None:
+@click.option("--workers", type=int, help="Processes, each a full server.  [default: UNROLLED_WORKERS, or 1]")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Run the web service. Environment variables that begin with UNROLLED_ set the rest."""
-    from app.child import Child
-
-    given = {"host": host, "port": port}
+    given = {"host": host, "port": port, "workers": workers}
     using = settings(**{name: value for name, value in given.items() if value is not None})
-    child = Child("torch")  # it imports what it needs while we do
-
+    # the training process imports what it needs while we do; several workers start one each
+    child = Child("torch") if using.workers == 1 else None
     from app.server import serve as serve_with
 
     try:
         serve_with(using, child)
     except OSError as error:
         raise Mistake(f"cannot listen on {using.host} port {using.port}: {error.strerror}") from None
-
-
-main.add_command(train)
-main.add_command(receipt)
-main.add_command(verify)
-main.add_command(predict)
-main.add_command(script)
-main.add_command(export)
-main.add_command(graphs)

@@ -34,21 +34,28 @@ class Connection(Generic[M]):
     """One open websocket, on which messages of one kind come in."""
 
     def __init__(
-        self, socket: WebSocket, messages: TypeAdapter[M], max_message_bytes: int, idle_seconds: float
+        self,
+        socket: WebSocket,
+        messages: TypeAdapter[M],
+        max_message_bytes: int,
+        idle_seconds: float,
+        first_seconds: float | None = None,
     ) -> None:
         self._socket = socket
         self._messages = messages
         self._most = max_message_bytes
         self._idle_seconds = idle_seconds
+        self._patience = min(first_seconds or idle_seconds, idle_seconds)  # seconds for the next message
 
     async def receive(self) -> M | bytes | Refused:
         """A message, a checkpoint's bytes, or the refusal of a message that is none. Raises Gone."""
         try:
-            async with asyncio.timeout(self._idle_seconds):
+            async with asyncio.timeout(self._patience):
                 event = await self._socket.receive()
         except TimeoutError:
-            await self.close(IDLE, "nothing came for a long time; connect again to go on")
+            await self.close(IDLE, f"nothing came for {self._patience:g} s; connect again to go on")
             raise Gone("idle") from None
+        self._patience = self._idle_seconds
         if event["type"] == "websocket.disconnect":
             raise Gone(f"disconnected with code {event.get('code')}")
         data: bytes | None = event.get("bytes")

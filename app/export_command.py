@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from app.mistake import check_folder, find_model, plainly, settings, writable, write_file
+from app.mistake import check_folder, settings, writable, write_file
+from app.reading import find_model, plainly
 from model.network import state_parts
 from model.onnx_export import to_onnx
 

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 
 from fastapi import APIRouter, WebSocket
 
-from app.admission import Door
+from app.admission import Door, Hall
 from app.connection import Connection, Gone
 from app.lab_messages import (
     Began,
@@ -24,9 +24,7 @@ from app.lab_messages import (
     Waiting,
     read_from_guest,
 )
-from app.metrics import Metrics
 from app.refusals import Refused
-from app.settings import Settings
 from model.lab import bench
 from model.lab.kinds import KINDS, KindName, kind
 from model.lab.plan import full_plan
@@ -149,13 +147,13 @@ def _but_event(event: dict[str, object], *others: str) -> dict[str, object]:
     return {name: value for name, value in event.items() if name not in ("event", *others)}
 
 
-def routes(settings: Settings, metrics: Metrics) -> APIRouter:
+def routes(hall: Hall) -> APIRouter:
     router = APIRouter()
     line = Line()
-    door = Door(read_from_guest, settings, metrics)
+    door = Door(read_from_guest, hall)
 
     @router.websocket("/ws/graphs")
     async def graphs(socket: WebSocket) -> None:
-        await door.admit(socket, lambda connection: Guest(connection, line, settings.lab_seconds).serve())
+        await door.admit(socket, lambda connection: Guest(connection, line, hall.settings.lab_seconds).serve())
 
     return router

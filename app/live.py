@@ -4,24 +4,30 @@ from itertools import count
 
 from fastapi import APIRouter, WebSocket
 
-from app.admission import Door
+from app.admission import Door, Hall
 from app.connection import Connection
 from app.messages import FromViewer, read_from_viewer
 from app.metrics import Metrics
 from app.models import ModelStore
-from app.settings import Settings
 from app.trainer import Trainer
 from app.viewer import Viewer
 
 
-def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Metrics) -> APIRouter:
+def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics) -> APIRouter:
     router = APIRouter()
     numbers = count(1)
-    door = Door(read_from_viewer, settings, metrics)
+    viewers: set[Viewer] = set()
+    metrics.inbox_bytes.set_function(lambda: sum(viewer.inbox_bytes for viewer in viewers))
+    door = Door(read_from_viewer, hall, hall.settings.handshake_seconds)
 
     async def serve(connection: Connection[FromViewer]) -> None:
         with metrics.viewers.track_inprogress():
-            await Viewer(next(numbers), connection, trainer, store, metrics).serve()
+            viewer = Viewer(next(numbers), connection, trainer, store, metrics)
+            viewers.add(viewer)
+            try:
+                await viewer.serve()
+            finally:
+                viewers.remove(viewer)
 
     @router.websocket("/ws/train")
     async def train(socket: WebSocket) -> None:

@@ -11,14 +11,17 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app import export, lab, lessons, live, ops, predict, qr, script, stream, verify
+from app.admission import Hall
 from app.child import Child
 from app.metrics import Metrics
 from app.models import ModelStore
+from app.open_files import most_connections
 from app.page import Page, SecurityHeaders
 from app.predictor import Predictor
 from app.refusals import install
 from app.settings import Settings
 from app.trainer import Trainer
+from app.wire import Wire
 from model.recipe import Recipe
 from model.tensorflow_program import INSTALL
 from model.tensorflow_program import is_installed as tensorflow_is_installed
@@ -32,14 +35,18 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
     store = ModelStore(settings.models_dir, settings.max_models, settings.max_models_bytes, bundled())
     predictor = Predictor(metrics, settings.prediction_queue, settings.prediction_queue_samples)
     trainer = Trainer(metrics, child)
+    hall = Hall(settings, metrics)
+    wire = Wire(settings.handshake_seconds, most_connections(settings.max_viewers))
+    metrics.connections.set_function(lambda: len(wire.connections))
+    metrics.unsent_bytes.set_function(wire.unsent_bytes)
     page = Page()
     readiness: ops.Readiness = "starting"
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         nonlocal readiness
         warming = asyncio.create_task(warm_up())
-        yield
+        yield {"wire": wire}
         readiness = "stopping"
         warming.cancel()
         trainer.close()
@@ -64,14 +71,14 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
     install(app, metrics)
     app.add_middleware(SecurityHeaders)
     app.include_router(predict.routes(store, predictor, settings))
-    app.include_router(stream.routes(store, predictor, settings, metrics))
+    app.include_router(stream.routes(store, predictor, hall))
     app.include_router(export.routes(store, settings))
     app.include_router(script.routes(store, settings))
     app.include_router(qr.routes(settings))
     app.include_router(lessons.routes(settings))
-    app.include_router(live.routes(trainer, store, settings, metrics))
-    app.include_router(verify.routes(trainer, store, settings, metrics))
-    app.include_router(lab.routes(settings, metrics))
+    app.include_router(live.routes(trainer, store, hall, metrics))
+    app.include_router(verify.routes(trainer, store, hall))
+    app.include_router(lab.routes(hall))
     app.include_router(ops.routes(metrics, lambda: readiness))
     app.include_router(page.routes())
 

@@ -1,6 +1,8 @@
 """What the service counts about itself, read at /metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -15,6 +17,16 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        Info("unrolled_worker", "The process that these are the numbers of", registry=registry).info(
+            {"process": str(os.getpid())}
+        )
+        self.connections = Gauge("unrolled_connections", "Open connections, websockets included", registry=registry)
+        self.unsent_bytes = Gauge(
+            "unrolled_unsent_bytes", "Bytes of all connections that wait for their peer to take them", registry=registry
+        )
+        self.inbox_bytes = Gauge(
+            "unrolled_inbox_bytes", "Bytes that training viewers sent and nobody has read yet", registry=registry
+        )
         self.viewers = Gauge("unrolled_viewers", "Open training websockets", registry=registry)
         self.tasks = Gauge("unrolled_tasks", "Tasks of the event loop", registry=registry)
         self.updates = Counter("unrolled_updates", "Optimiser updates made", registry=registry)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from app.messages import ModelSummary, StoredModelSummary
 from app.model_folder import IdTaken, ModelFolder
-from app.refusals import Refused, shown
+from app.refusals import Refused
+from app.shown import shown
 from model.checkpoint import Checkpoint, CheckpointError, model_id
 from model.inference import TRAINED_INTERVAL, load
 from model.network import Network

@@ -7,8 +7,9 @@ import click
 import numpy as np
 import orjson
 
-from app.mistake import Mistake, check_folder, existing, find_model, plainly, settings, writable, write_file
+from app.mistake import Mistake, check_folder, existing, settings, writable, write_file
 from app.question import Question
+from app.reading import find_model, plainly
 from app.series import Series, SeriesError
 from model.inference import predict as infer
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from app.messages import PredictRequest, WarningCode
 from app.models import Model
-from app.refusals import SHOWN, Refused, checked, shown
+from app.refusals import Refused, checked
+from app.shown import SHOWN, shown
 from model.inference import doubts
 from model.network import state_parts
 

@@ -14,12 +14,11 @@ from starlette.requests import ClientDisconnect
 
 from app.messages import Code, Problem
 from app.metrics import Metrics
+from app.shown import SHOWN, shown
 
 log = logging.getLogger("unrolled.http")
 
 M = TypeVar("M", bound=BaseModel)
-
-SHOWN = 80  # characters of a value that are repeated to whoever sent it
 
 _STATUS: Mapping[str, int] = {
     "broken_json": 400,
@@ -100,21 +99,6 @@ def checked(shape: type[M], body: bytes) -> M:
         return shape.model_validate_json(body)
     except ValidationError as error:
         raise Refused.of(error) from None
-
-
-def shown(value: object) -> str:
-    """A value from outside in at most about 100 characters."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
-        return repr(value[:SHOWN]) + ("…" if len(value) > SHOWN else "")
-    if isinstance(value, int) and abs(value) >= 10**SHOWN:
-        return f"a whole number of {value.bit_length()} bits"  # printing it takes long, or raises
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return f"a list of {len(value)}"
-    return "an object" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
 async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:

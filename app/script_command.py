@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from app.mistake import plainly
+from app.reading import plainly
 from app.train_command import chosen, recipe_options
 from model.script import script as script_of
 

@@ -1,39 +1,50 @@
-"""The server process: uvicorn with the limits that the socket promises need."""
+"""The server: uvicorn with the limits that the socket promises need, in one process or several."""
 
 import logging
-import socket
 import sys
+from functools import partial
 
 import uvicorn
+from fastapi import FastAPI
 
 from app.child import Child
+from app.listening import SharedPort, listen
 from app.main import create_app
+from app.open_files import raise_limit
 from app.settings import Settings
+from app.wire import Http, WebSocketWire
+from app.workers import Workers, end_with_parent
 
 PING_SECONDS = 3.0
 """A vanished viewer is noticed after two of these at the most, where it no longer answers pings."""
 
-UNACKNOWLEDGED_SECONDS = 6
-"""How long the kernel keeps trying a peer that no longer reads or answers."""
-
 GRACE_SECONDS = 3
 """How long requests in flight may still take when the server is told to stop."""
 
+WORKER_SECONDS = 120
+"""How long a worker may take to answer its parent before another takes its place. Its imports count: 30 s were too few
+on a machine where nine others wanted its two cores, and replacing it made that worse."""
+
 
 def serve(settings: Settings, child: Child | None = None) -> None:
-    """Listen and serve until SIGTERM or SIGINT.
+    """Listen and serve until SIGTERM or SIGINT. One process may take over a training process that was started before.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_to_stderr(settings)
+    raise_limit(settings.max_viewers)
     listening = listen(settings.host, settings.port)
     host, port = listening.getsockname()[:2]
     config = uvicorn.Config(
-        create_app(settings, child),
+        partial(make_app, settings, child),
+        factory=True,
+        workers=settings.workers,
+        timeout_worker_healthcheck=WORKER_SECONDS,
         log_config=None,
         access_log=False,
-        ws="websockets-sansio",
+        http=Http,
+        ws=WebSocketWire,
         ws_max_size=settings.max_message_bytes,
         ws_per_message_deflate=False,  # costs 60 to 130 kB a socket
         ws_ping_interval=PING_SECONDS,
@@ -41,19 +52,27 @@ def serve(settings: Settings, child: Child | None = None) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
     )
+    if settings.workers == 1:
+        say_url(host, port)
+        uvicorn.Server(config).run(sockets=[listening])
+    else:
+        listening.close()  # it only found out whether the port is free: two services could share it unnoticed
+        Workers(config, SharedPort(settings.host, port), partial(say_url, host, port)).run()
+
+
+def make_app(settings: Settings, child: Child | None) -> FastAPI:
+    """The app of one process, in that process."""
+    log_to_stderr(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    end_with_parent()
+    return create_app(settings, child)
+
+
+def log_to_stderr(settings: Settings) -> None:
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def say_url(host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else "localhost" if host == "0.0.0.0" else host  # noqa: S104
     sys.stdout.write(f"Unrolled is at http://{shown}:{port}\n")
     sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[listening])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections end when a peer takes nothing for a while."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=2048)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_SECONDS * 1000)
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    listening.setblocking(False)
-    return listening

@@ -26,9 +26,24 @@ class Settings(BaseSettings):
         (), description="origins, comma-separated, that may open a websocket beside the page's own"
     )
 
-    max_viewers: int = Field(64, ge=1, le=10_000, description="open websockets; one more is told to try later")
+    workers: int = Field(1, ge=1, le=64, description="processes that listen on the port, each a full server")
+    max_viewers: int = Field(
+        1000,
+        ge=1,
+        le=10_000,
+        description="open websockets of each kind, in each worker; one more is told to try later",
+    )
+    max_viewers_per_address: int = Field(
+        0, ge=0, le=10_000, description="open websockets of one address, in each worker, likewise; 0: no limit"
+    )
     max_message_bytes: int = Field(
         MIB, ge=1024, le=64 * MIB, description="bytes in one websocket message from a viewer"
+    )
+    handshake_seconds: float = Field(
+        10,
+        gt=0,
+        le=600,
+        description="seconds for the headers of a request, and for the first message of a viewer",
     )
     idle_seconds: float = Field(
         600, gt=0, le=86_400, description="seconds after which a viewer that sends nothing at all is let go"

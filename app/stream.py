@@ -5,14 +5,12 @@ import asyncio
 import numpy as np
 from fastapi import APIRouter, WebSocket
 
-from app.admission import Door
+from app.admission import Door, Hall
 from app.connection import Connection
-from app.metrics import Metrics
 from app.models import Model, ModelStore
 from app.predictor import Predictor
 from app.question import State
 from app.refusals import Refused
-from app.settings import Settings
 from app.stream_messages import (
     Forget,
     Forgotten,
@@ -71,9 +69,9 @@ class Stream:
         return await asyncio.to_thread(self._store.get, id)
 
 
-def routes(store: ModelStore, predictor: Predictor, settings: Settings, metrics: Metrics) -> APIRouter:
+def routes(store: ModelStore, predictor: Predictor, hall: Hall) -> APIRouter:
     router = APIRouter()
-    door = Door(read_from_sender, settings, metrics)
+    door = Door(read_from_sender, hall)
 
     @router.websocket("/ws/predict")
     async def stream(socket: WebSocket) -> None:

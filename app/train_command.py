@@ -9,17 +9,8 @@ import click
 from click.core import ParameterSource
 
 from app.chart import page
-from app.mistake import (
-    Mistake,
-    check_folder,
-    existing,
-    find_model,
-    plainly,
-    read_checkpoint,
-    settings,
-    writable,
-    write_file,
-)
+from app.mistake import Mistake, check_folder, existing, settings, writable, write_file
+from app.reading import find_model, plainly, read_checkpoint
 from model.checkpoint import Checkpoint
 from model.recipe import LIVE_FIELDS, Recipe
 from model.training import Diverged, Learner, Update

@@ -7,12 +7,10 @@ from time import monotonic
 
 from fastapi import APIRouter, Request, WebSocket
 
-from app.admission import Door
+from app.admission import Door, Hall
 from app.connection import Connection, Gone
-from app.metrics import Metrics
 from app.models import ModelStore
 from app.refusals import Refused, documented, documented_body, read_body
-from app.settings import Settings
 from app.trainer import LEAST_WEIGHT, Trainer
 from app.verify_messages import Cancel, Cancelled, FromVerifier, Progress, VerdictShown, Verify, read_from_verifier
 from model.checkpoint import MAX_BYTES, Checkpoint
@@ -107,11 +105,12 @@ class Verifier:
         return await self._trainer.compare(run, receipt)
 
 
-def routes(trainer: Trainer, store: ModelStore, settings: Settings, metrics: Metrics) -> APIRouter:
+def routes(trainer: Trainer, store: ModelStore, hall: Hall) -> APIRouter:
     router = APIRouter()
+    settings = hall.settings
     most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
     turns = asyncio.Semaphore(MOST_AT_ONCE)
-    door = Door(read_from_verifier, settings, metrics)
+    door = Door(read_from_verifier, hall)
 
     @router.post(
         "/receipt",

@@ -6,7 +6,8 @@ import click
 from pydantic import ValidationError
 
 from app.messages import MAX_TEXT_BYTES
-from app.mistake import Mistake, existing, find_model, plainly, read_checkpoint, settings
+from app.mistake import Mistake, existing, settings
+from app.reading import find_model, plainly, read_checkpoint
 from model.receipt import Receipt, Verdict
 from model.training import Diverged, Learner
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from asyncio import Queue
 from dataclasses import asdict
 from time import monotonic
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from app.alarm import Alarm
 from app.connection import FAILED, Connection, Gone
+from app.inbox import Inbox
 from app.messages import (
     MAX_AFTER,
     AskCheckpoint,
@@ -43,9 +43,6 @@ from model.tensorflow_program import NotInstalled
 
 log = logging.getLogger("unrolled.live")
 
-INBOX = 64
-"""Messages that wait while the run is busy; a viewer that sends more waits too."""
-
 
 class Viewer:
     """One open websocket and its run.
@@ -67,12 +64,17 @@ class Viewer:
         self._trainer = trainer.seat()
         self._store = store
         self._metrics = metrics
-        self._inbox: Queue[FromViewer | bytes | Refused] = Queue(INBOX)
+        self._inbox = Inbox()
         self._alarm = Alarm()
         self._playback: Playback | None = None
         self._announced: Open | None = None
         self._opening: Open | None = None
         self._owed = 0  # checkpoints that were asked for of a run that is still being made up
+
+    @property
+    def inbox_bytes(self) -> int:
+        """What the viewer sent and nobody has read yet."""
+        return self._inbox.bytes
 
     async def serve(self) -> None:
         """Serve the viewer until it goes."""

@@ -276,10 +276,12 @@ def test_an_unknown_model_is_refused(name: str) -> None:
 # ---------------------------------------------------------------- serve
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_2() -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_in_use_is_one_line_and_exit_code_2(workers: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run([UNROLLED, "serve", "--port", port], capture_output=True, text=True, timeout=60)
+        command = [UNROLLED, "serve", "--port", port, "--workers", workers]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: cannot listen on 127.0.0.1 port {port}: ")
 

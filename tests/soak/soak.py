@@ -76,7 +76,7 @@ async def soak(server: Server, seed: int, seconds: float, every: float) -> Soake
 async def at_rest(server: Server) -> Reading:
     """A server that has started all that it starts, at the latest for its first viewer."""
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-        while (await client.get("/readyz")).status_code != 200:
+        while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         await client.post("/predict", json={"sequence": [0.5]})
     async with connect(server.ws) as wire:

@@ -1,0 +1,48 @@
+"""Open files: how many the process may have, and how many of them are for connections."""
+
+import logging
+import sys
+
+log = logging.getLogger("unrolled.start")
+
+PER_VIEWER = 8
+"""A browser that loads the page opens six connections; then one for its run, and one for what else it tries."""
+
+CROWD = 2048
+"""Those who find the hall full are told so, and hold a connection until then."""
+
+SPARE = 256
+"""What libraries, models, the graph lab and the event loop open for themselves."""
+
+
+def raise_limit(max_viewers: int) -> None:
+    """Let this process and those that it starts open as many files as a full hall needs, or warn that they may not."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    needed = _connections(max_viewers) + SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        try:
+            soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        except (OSError, ValueError):  # some systems have a lower bound than the one they name
+            soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < needed:
+            log.warning("%d open files are allowed, and UNROLLED_MAX_VIEWERS=%d may need %d", soft, max_viewers, needed)
+
+
+def most_connections(max_viewers: int) -> int:
+    """As many connections as a full hall needs, or as fit in what may be opened now."""
+    needed = _connections(max_viewers)
+    if sys.platform == "win32":
+        return needed
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return needed if soft == resource.RLIM_INFINITY else min(needed, max(soft - SPARE, soft // 2))
+
+
+def _connections(max_viewers: int) -> int:
+    return PER_VIEWER * max_viewers + CROWD

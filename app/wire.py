@@ -1,0 +1,118 @@
+"""The wire: every TCP connection of a server, and the bounds that uvicorn has no setting for."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.frames import CloseCode, Frame
+
+MOST_HEADER_BYTES = 65_536
+"""Of one request before its body, and of what follows its body."""
+
+MOST_FRAGMENTS = 1024
+"""Frames in which one websocket message may come. Empty ones count for nothing in its bytes, and are kept too."""
+
+CLOSE_SECONDS = 2.0
+"""How long a websocket that we closed waits for the other side's close."""
+
+
+@dataclass
+class Wire:
+    """What the connections of one server share. The app's lifespan hands it to them as its state."""
+
+    handshake_seconds: float
+    most_connections: int
+    connections: set[Any] = field(default_factory=set)  # uvicorn's own, once there is one
+
+    def unsent_bytes(self) -> int:
+        """What waits in this process for its peers to take it."""
+        return sum(connection.transport.get_write_buffer_size() for connection in self.connections)
+
+
+class Http(HttpToolsProtocol):
+    """One connection, until it becomes a websocket. It has some seconds for each request's headers."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._wire: Wire = app_state["wire"]
+        self._wire.connections = server_state.connections
+        self._patience: asyncio.TimerHandle | None = None
+        self._idle_bytes = 0  # since headers were complete or a piece of a body came
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._wire.most_connections:
+            transport.abort()  # else no file would be left for what the process opens itself
+        else:
+            self._await_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._idle_bytes += len(data)
+        super().data_received(data)
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        if self._idle_bytes > MOST_HEADER_BYTES:
+            self.send_400_response(f"Headers may have {MOST_HEADER_BYTES} bytes.")
+        elif self.cycle is None or self.cycle.response_complete:
+            self._await_headers()
+
+    def on_headers_complete(self) -> None:
+        self._idle_bytes = 0
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._idle_bytes = 0
+        super().on_body(body)
+
+    def _await_headers(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(self._wire.handshake_seconds, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+class WebSocketWire(WebSocketsSansIOProtocol):
+    """A connection that has become a websocket."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.close_timeout = CLOSE_SECONDS
+
+    def handle_cont(self, event: Frame) -> None:
+        if self.close_sent:
+            return
+        if len(self.frames) >= MOST_FRAGMENTS:
+            self.frames = []
+            self.conn.send_close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {MOST_FRAGMENTS} frames")
+            self.handle_parser_exception()
+        else:
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        pongs = b"".join(self.conn.data_to_send())
+        if self.writable.is_set():  # whoever takes nothing gets none: they would pile up
+            self.transport.write(pongs)

@@ -1,0 +1,48 @@
+"""Workers: several server processes under a parent that serves nothing itself."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.listening import SharedPort
+
+
+class Workers(Multiprocess):
+    """uvicorn's supervisor: it replaces a worker that died, and ends them all when it is told to end.
+
+    Args:
+        config: of each worker; its app is made there.
+        port: that they listen on.
+        ready: called once, when all of them serve.
+    """
+
+    def __init__(self, config: uvicorn.Config, port: SharedPort, ready: Callable[[], None]) -> None:
+        super().__init__(config, [port])
+        self._ready = ready
+        self._is_told = False
+
+    def keep_subprocess_alive(self) -> None:
+        """Called twice a second."""
+        super().keep_subprocess_alive()
+        if not self._is_told and not self.should_exit.is_set():
+            self._is_told = all(worker.is_ready() for worker in self.processes)
+            if self._is_told:
+                self._ready()
+
+
+def end_with_parent() -> None:
+    """End this worker when its parent ends: one that was killed told nobody to stop."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent.sentinel,), name="parent", daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,107 @@
+"""Several worker processes: each a full server, and together one."""
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.conftest import Server
+from tests.test_live import eventually
+from tests.viewers import PATIENCE, TestViewer, viewer
+
+
+def worker_of(server: Server) -> int:
+    """The process that answers this time."""
+    numbers = httpx.get(server.url + "/metrics", timeout=PATIENCE).text
+    found = re.search(r'unrolled_worker_info{process="(\d+)"} 1', numbers)
+    assert found
+    return int(found[1])
+
+
+def all_workers(server: Server, besides: frozenset[int] = frozenset()) -> set[int]:
+    """Both processes, when both answer."""
+    seen: set[int] = set()
+
+    def both() -> bool:
+        seen.update({worker_of(server)} - besides)
+        return len(seen) == 2
+
+    eventually(both, 2 * PATIENCE, "both workers answer")
+    return seen
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@contextmanager
+def watched(server: Server, count: int) -> Iterator[list[TestViewer]]:
+    """Viewers, paused; each of two workers is all but sure to have one of twelve."""
+    with ExitStack() as stack:
+        viewers = [stack.enter_context(viewer(server.ws)) for _ in range(count)]
+        for one in viewers:
+            one.open(play=False)
+        yield viewers
+
+
+def closing(one: TestViewer) -> int | None:
+    """The code of the close that came, or None where the connection only broke."""
+    with pytest.raises(ConnectionClosed) as caught:
+        one.next()
+    return caught.value.rcvd.code if caught.value.rcvd else None
+
+
+def test_one_worker_is_one_process(server: Server) -> None:
+    assert worker_of(server) == server.process.pid
+
+
+def test_a_worker_that_dies_is_replaced_and_sigterm_ends_all_with_1012(start_server: Callable[..., Any]) -> None:
+    with start_server(workers=2) as server:
+        lost, stays = all_workers(server)
+        with watched(server, 12) as viewers:
+            os.kill(lost, signal.SIGKILL)
+            all_workers(server, besides=frozenset({lost}))
+            left = []
+            for one in viewers:
+                try:
+                    one.send(type="ping")
+                    assert one.next() == {"type": "pong"}
+                    left.append(one)
+                except ConnectionClosed:
+                    pass  # it was the lost one's
+            assert 0 < len(left) < 12
+            server.process.send_signal(signal.SIGTERM)
+            assert {closing(one) for one in left} == {1012}
+        assert server.process.wait(PATIENCE) == 0
+        assert not is_alive(stays)
+        log = server.log.read_text()
+        assert f"Child process [{lost}] died" in log
+        assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("end", ["ctrl-c", "kill -9"])
+def test_however_the_parent_ends_the_workers_end_too_and_viewers_hear_1012(
+    start_server: Callable[..., Any], end: str
+) -> None:
+    with start_server(workers=2) as server:
+        workers = all_workers(server)
+        with watched(server, 12) as viewers:
+            if end == "ctrl-c":  # a terminal tells all of its processes
+                for process in (server.process.pid, *workers):
+                    os.kill(process, signal.SIGINT)
+            else:
+                server.process.kill()
+            assert {closing(one) for one in viewers} == {1012}
+        server.process.wait(PATIENCE)
+        eventually(lambda: not any(map(is_alive, workers)), PATIENCE, "they end")
+        assert "Traceback" not in server.log.read_text()

@@ -1,0 +1,176 @@
+"""Connections that are slow, silent or greedy, on bare sockets."""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from app.inbox import BYTES
+from tests.conftest import Server, running
+from tests.test_live import eventually, raw_viewer, say
+from tests.viewers import PATIENCE, viewer
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that gives a handshake one second."""
+    with running(tmp_path_factory.mktemp("hasty"), handshake_seconds=1) as server:
+        yield server
+        assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture
+def knock(hasty: Server) -> Iterator[Callable[[], socket.socket]]:
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(socket.create_connection(("127.0.0.1", hasty.port), PATIENCE))
+
+
+def answer(raw: socket.socket) -> bytes:
+    """A whole short answer of /healthz."""
+    heard = b""
+    while not heard.endswith(b'{"status":"ok"}'):
+        piece = raw.recv(4096)
+        assert piece, heard
+        heard += piece
+    return heard
+
+
+def ends(raw: socket.socket) -> bytes:
+    """What comes until the server closes."""
+    heard = b""
+    try:
+        while piece := raw.recv(65_536):
+            heard += piece
+    except ConnectionError:
+        pass
+    return heard
+
+
+# ---------------------------------------------------------------- slow
+
+
+def test_a_connection_that_says_nothing_is_let_go(knock: Callable[[], socket.socket]) -> None:
+    assert ends(knock()) == b""
+
+
+def test_headers_that_trickle_in_are_cut_off(knock: Callable[[], socket.socket]) -> None:
+    slow = knock()
+    slow.sendall(b"GET /healthz HTTP/1.1\r\n")
+    slow.settimeout(0.1)
+
+    def has_ended() -> bool:
+        try:
+            slow.sendall(b"X-Slow: 1\r\n")
+            return slow.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
+    eventually(has_ended, PATIENCE, "it is cut off although something always comes")
+
+
+@pytest.mark.parametrize("start", [b"GET /healthz HT", b"\r\n"], ids=["half headers", "an empty line"])
+def test_a_second_request_has_no_more_time_than_the_first(knock: Callable[[], socket.socket], start: bytes) -> None:
+    kept = knock()
+    kept.sendall(GET)
+    assert answer(kept).startswith(b"HTTP/1.1 200")
+    kept.sendall(start)
+    assert ends(kept) == b""
+
+
+def test_a_body_may_take_longer_than_the_headers(knock: Callable[[], socket.socket]) -> None:
+    body = b'{"sequence":[0.5]}'
+    slow, silent = knock(), knock()
+    slow.sendall(b"POST /predict HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:5])
+    assert ends(silent) == b"", "one that came at the same time is let go"
+    assert ends(knock()) == b"", "and one that came after it"
+    slow.sendall(body[5:])
+    assert slow.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+# ---------------------------------------------------------------- greedy
+
+
+def test_headers_without_end_are_refused(knock: Callable[[], socket.socket]) -> None:
+    greedy = knock()
+    greedy.sendall(b"GET / HTTP/1.1\r\n")
+    with pytest.raises(ConnectionError):
+        while True:
+            greedy.sendall(b"X-More: and more\r\n" * 100)
+
+
+def test_trailers_without_end_are_refused(knock: Callable[[], socket.socket]) -> None:
+    greedy = knock()
+    greedy.sendall(b"POST /predict HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n")
+    with pytest.raises(ConnectionError):
+        while True:
+            greedy.sendall(b"X-More: and more\r\n" * 100)
+
+
+def test_a_message_of_endless_empty_frames_is_closed_with_1009(hasty: Server) -> None:
+    greedy = raw_viewer(hasty)
+    greedy.sendall(b"\x01\x80\x00\x00\x00\x00")  # the first frame of a text, and not its last
+    try:
+        for _ in range(100):
+            greedy.sendall(b"\x00\x80\x00\x00\x00\x00" * 100)
+    except ConnectionError:
+        pass
+    heard = ends(greedy)
+    greedy.close()
+    assert struct.pack("!H", 1009) + b"a message has at most 1024 frames" in heard
+
+
+def test_who_pings_and_reads_nothing_is_owed_no_more_than_a_buffer_and_let_go(hasty: Server) -> None:
+    greedy = raw_viewer(hasty)
+    say(greedy, type="open", play=False)
+    connections = hasty.metric("unrolled_connections")
+    greedy.settimeout(PATIENCE)
+    most = 0.0
+    with pytest.raises(ConnectionError):
+        while True:
+            for _ in range(20):
+                greedy.sendall((b"\x89\xfd\x00\x00\x00\x00" + b"x" * 125) * 500)
+            most = max(most, hasty.metric("unrolled_unsent_bytes"))
+    greedy.close()
+    assert 0 < most < 1_000_000
+    eventually(lambda: hasty.metric("unrolled_connections") < connections, PATIENCE, "its file is closed")
+
+
+def test_a_viewer_that_sends_large_frames_and_is_not_read_holds_a_bounded_inbox(hasty: Server) -> None:
+    with viewer(hasty.ws) as other:
+        other.open(pace=20)
+        other.updates(2)
+        greedy = raw_viewer(hasty)
+        say(greedy, type="open", pace="max", views=["hidden"], recipe={"hidden_size": 128, "longest": 6, "samples": 20})
+        say(greedy, type="seen", update=2**53)  # its run is stuck as soon as nothing more can be sent to it
+        resident = hasty.metric("process_resident_memory_bytes")
+        frame = b"\x82\xff" + struct.pack("!Q", MIB) + b"\x00\x00\x00\x00" + bytes(MIB)
+        greedy.settimeout(PATIENCE)
+        with pytest.raises(ConnectionError):
+            while True:
+                greedy.sendall(frame)  # waits while nothing is read, until it is let go
+                assert hasty.metric("unrolled_inbox_bytes") < BYTES + MIB + 1
+        greedy.close()
+        assert hasty.metric("process_resident_memory_bytes") < resident + 30 * MIB
+        assert other.updates(2)
+
+
+def test_open_files_and_what_waits_are_reported(hasty: Server) -> None:
+    text = httpx.get(hasty.url + "/metrics").text
+    for name in (
+        "process_open_fds",
+        "process_max_fds",
+        "process_resident_memory_bytes",
+        "unrolled_connections",
+        "unrolled_unsent_bytes",
+        "unrolled_inbox_bytes",
+        "unrolled_worker_info{",
+    ):
+        assert f"\n{name}" in text
