@@ -197,7 +197,7 @@ def _advance(jobs: list[_Job]) -> None:
         if len(sequence) > job.done
     ]
     predictions, states = predict(
-        jobs[0].model.network, [piece for _, _, piece in rows], [job.states[row] for job, row, _ in rows]
+        jobs[0].model.weights, [piece for _, _, piece in rows], [job.states[row] for job, row, _ in rows]
     )
     for (job, row, _), prediction, state in zip(rows, predictions, states, strict=True):
         job.pieces[row].append(prediction)
