@@ -17,6 +17,7 @@ from app.page import Page, SecurityHeaders
 from app.predictor import Predictor
 from app.refusals import install
 from app.settings import Settings
+from app.shortcut import Shortcut
 from app.trainer import Trainer
 from model.recipe import Recipe
 from model.tensorflow_program import INSTALL
@@ -59,8 +60,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     install(app, metrics)
+    answer = predict.endpoint(store, predictor, settings)
+    app.add_middleware(Shortcut, path="/predict", endpoint=answer, metrics=metrics)
     app.add_middleware(SecurityHeaders)
-    app.include_router(predict.routes(store, predictor, settings))
+    app.include_router(predict.routes(answer, store, settings))
     app.include_router(stream.routes(store, predictor, settings, metrics))
     app.include_router(export.routes(store, settings))
     app.include_router(script.routes(store, settings))

@@ -142,22 +142,24 @@ def _too_large(most_bytes: int, came: str) -> Refused:
     return Refused("body_too_large", "", f"a body may have {most_bytes} bytes; {came}")
 
 
+def told(refused: Refused, metrics: Metrics) -> Response:
+    """The answer to a request that is refused, which is counted."""
+    metrics.refusals.labels(reason=refused.code).inc()
+    return refused.response()
+
+
 def install(app: FastAPI, metrics: Metrics) -> None:
     """Make every error of `app` answer in the shape of Problem, and count it."""
 
-    def answer(refused: Refused) -> Response:
-        metrics.refusals.labels(reason=refused.code).inc()
-        return refused.response()
-
     async def on_refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return answer(error)
+        return told(error, metrics)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         codes: dict[int, Code] = {404: "not_found", 405: "method_not_allowed"}
         code = codes.get(error.status_code, "bad_request" if error.status_code < 500 else "failed")
-        response = answer(Refused(code, "", str(error.detail)[:SHOWN], error.status_code))
+        response = told(Refused(code, "", str(error.detail)[:SHOWN], error.status_code), metrics)
         response.headers.update(error.headers or {})
         return response
 
@@ -166,10 +168,10 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])[: 2 * SHOWN]
         detail = f"{field}: {first['msg']}, not {shown(first.get('input'))}"
-        return answer(Refused(_CODES.get(first["type"], "wrong_type"), field, detail))
+        return told(Refused(_CODES.get(first["type"], "wrong_type"), field, detail), metrics)
 
     async def on_bug(request: Request, error: Exception) -> Response:
-        return answer(Refused("failed", "", "the server failed; this is our mistake, not yours"))
+        return told(Refused("failed", "", "the server failed; this is our mistake, not yours"), metrics)
 
     app.add_exception_handler(Refused, on_refused)
     app.add_exception_handler(HTTPException, on_http)
