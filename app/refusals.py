@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from app.messages import Code, Problem
 from app.metrics import Metrics
@@ -119,20 +118,22 @@ def shown(value: object) -> str:
 
 async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
     """The whole body, read no further than `most_bytes`. Raises Refused."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > most_bytes:
-        raise _too_large(most_bytes, f"{announced[:20]} bytes are announced")
+    announced = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"")[:20]
+    if announced.isdigit() and int(announced) > most_bytes:
+        raise _too_large(most_bytes, f"{int(announced)} bytes are announced")
     pieces: list[bytes] = []
-    size = 0
+    size, more = 0, True
     try:
         async with asyncio.timeout(seconds):
-            async for piece in request.stream():
-                size += len(piece)
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused("bad_request", "", "the connection closed before the whole body had come")
+                pieces.append(message.get("body", b""))
+                more = message.get("more_body", False)
+                size += len(pieces[-1])
                 if size > most_bytes:
                     raise _too_large(most_bytes, "more came")
-                pieces.append(piece)
-    except ClientDisconnect:
-        raise Refused("bad_request", "", "the connection closed before the whole body had come") from None
     except TimeoutError:
         raise Refused("body_too_slow", "", f"the body has {seconds:g} s to arrive; {size} bytes did") from None
     return b"".join(pieces)
