@@ -24,7 +24,9 @@ LIKENESS = 0.05  # share by which an estimated interval may leave the trained ra
 
 MANY = 300  # numbers
 
-Numbers = NDArray[np.float64]  # (hidden or gates, columns); checking shapes in each time step would take the tests minutes
+Numbers = NDArray[
+    np.float64
+]  # (hidden or gates, columns); checking shapes in each time step would take the tests minutes
 
 
 @dataclass(frozen=True)
