@@ -58,7 +58,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=importlib.metadata.version("unrolled"),
         lifespan=lifespan,
         redoc_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for who listens takes 5 µs a request
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for listeners takes 5 µs a request
     )
     install(app, metrics)
     answer = predict.endpoint(store, predictor, settings)
