@@ -48,7 +48,7 @@ schema: .venv/dev.stamp
 recording: .venv/dev.stamp
 	$(bin)/python -m app.recording > static/recording.json
 
-bench: .venv/dev.stamp chromium
+bench: .venv/bench.stamp chromium
 	$(bin)/python -m bench $(ARGS)
 
 # torch comes first and by its exact version: newer ones bring gigabytes of CUDA with them.
@@ -70,6 +70,10 @@ bench: .venv/dev.stamp chromium
 .venv/dev.stamp: .venv/torch.stamp pyproject.toml
 	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	touch $@ .venv/run.stamp
+
+.venv/bench.stamp: .venv/dev.stamp
+	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev,bench]'
+	touch $@
 
 .venv/graphs.stamp: .venv/dev.stamp
 	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev,graphs]'

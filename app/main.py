@@ -20,6 +20,7 @@ from app.page import Page, SecurityHeaders
 from app.predictor import Predictor
 from app.refusals import install
 from app.settings import Settings
+from app.shortcut import Shortcut
 from app.trainer import Trainer
 from app.wire import Wire
 from model.recipe import Recipe
@@ -67,10 +68,13 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
         version=importlib.metadata.version("unrolled"),
         lifespan=lifespan,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for listeners takes 5 µs a request
     )
     install(app, metrics)
+    answer = predict.endpoint(store, predictor, settings)
+    app.add_middleware(Shortcut, path="/predict", endpoint=answer, metrics=metrics)
     app.add_middleware(SecurityHeaders)
-    app.include_router(predict.routes(store, predictor, settings))
+    app.include_router(predict.routes(answer, store, settings))
     app.include_router(stream.routes(store, predictor, hall))
     app.include_router(export.routes(store, settings))
     app.include_router(script.routes(store, settings))

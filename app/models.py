@@ -13,8 +13,7 @@ from app.model_folder import IdTaken, ModelFolder
 from app.refusals import Refused
 from app.shown import shown
 from model.checkpoint import Checkpoint, CheckpointError, model_id
-from model.inference import TRAINED_INTERVAL, load
-from model.network import Network
+from model.inference import TRAINED_INTERVAL, Weights
 from model.recipe import Recipe
 
 log = logging.getLogger("unrolled.models")
@@ -34,7 +33,7 @@ class Model:
     digest: bytes
     size: int
     checkpoint: Checkpoint
-    network: Network
+    weights: Weights
     interval: tuple[float, float]
     summary: ModelSummary
 
@@ -42,7 +41,7 @@ class Model:
     def of_bytes(cls, data: bytes, name: str | None = None) -> "Model":
         """Raises CheckpointError."""
         checkpoint = Checkpoint.from_bytes(data)
-        network = load(checkpoint)
+        network = checkpoint.network()
         digest = model_id(data)
         interval = checkpoint.run.interval or TRAINED_INTERVAL
         summary = ModelSummary(
@@ -52,7 +51,7 @@ class Model:
             parameters=network.parameter_count(),
             interval=interval,
         )
-        return cls(summary.id, bytes.fromhex(digest), len(data), checkpoint, network, interval, summary)
+        return cls(summary.id, bytes.fromhex(digest), len(data), checkpoint, Weights.of(network), interval, summary)
 
     def listed(self) -> StoredModelSummary:
         return StoredModelSummary(**self.summary.model_dump(), bytes=self.size, update=self.checkpoint.run.update)

@@ -37,6 +37,9 @@ _SECURITY = {
 # Swagger's page at /docs starts itself by a script inside it
 _DOCS_POLICY = _POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
 
+_HEADERS = [*_SECURITY.items(), (b"content-security-policy", _POLICY.encode())]
+_DOCS_HEADERS = [*_SECURITY.items(), (b"content-security-policy", _DOCS_POLICY.encode())]
+
 
 class Page:
     """The page's routes. Plotly's script is read from the installed package and compressed after the start."""
@@ -102,8 +105,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         is_docs = scope["path"].removeprefix(scope.get("root_path", "")) == "/docs"
-        policy = _DOCS_POLICY if is_docs else _POLICY
-        headers = [*_SECURITY.items(), (b"content-security-policy", policy.encode())]
+        headers = _DOCS_HEADERS if is_docs else _HEADERS
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,7 +1,7 @@
 """POST /predict, and the models that answer it: GET and POST /models, GET /models/{id}."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar, TypeVarTuple
 
 import orjson
@@ -29,6 +29,9 @@ A = TypeVarTuple("A")
 R = TypeVar("R")
 
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
 class _DirectRoute(APIRoute):
     """Calls an endpoint that wants nothing but the request without FastAPI's search for what else it may want."""
 
@@ -37,9 +40,8 @@ class _DirectRoute(APIRoute):
         return endpoint
 
 
-def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRouter:
-    router = APIRouter()
-    most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
+def endpoint(store: ModelStore, predictor: Predictor, settings: Settings) -> Endpoint:
+    """What POST /predict does."""
 
     async def predict(request: Request) -> Response:
         """Samples of sines in, one prediction for each sample out, and the state to go on from."""
@@ -53,6 +55,13 @@ def routes(store: ModelStore, predictor: Predictor, settings: Settings) -> APIRo
         predictions, ends = await predictor.predict(model, question.sequences, states)
         answer = await _do(large, question.answer, model, predictions, ends)
         return Response(await _do(large, _encode, answer), media_type="application/json")
+
+    return predict
+
+
+def routes(predict: Endpoint, store: ModelStore, settings: Settings) -> APIRouter:
+    router = APIRouter()
+    most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
 
     router.add_api_route(
         "/predict",

@@ -44,7 +44,7 @@ def predict(
         using = settings()
         question = Question.of_body(orjson.dumps(body), using.max_sequence, using.max_sequences)
         chosen = find_model(model or question.model, using)
-        predictions, ends = infer(chosen.network, question.sequences, question.open_states(chosen))
+        predictions, ends = infer(chosen.weights, question.sequences, question.open_states(chosen))
     if not all(np.isfinite(row).all() for row in (*predictions, *ends)):
         raise Mistake(f"{chosen.id}: this model's prediction is not finite")
     answer = question.answer(chosen, predictions, ends)

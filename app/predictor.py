@@ -161,6 +161,7 @@ class _Job:
         self.sequences = sequences
         self.states = list(states)
         self.future = future
+        self.finite = True
         self.done = 0  # time steps of each sequence, or all of a shorter one
         self.pieces: list[list[Samples]] = [[] for _ in sequences]
         lengths = [len(sequence) for sequence in sequences]
@@ -177,7 +178,7 @@ class _Job:
         """Whoever waits has the numbers, or hears that they overflowed."""
         predictions = [pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in self.pieces]
         states: list[Any] = self.states
-        if not all(np.isfinite(numbers).all() for numbers in (*predictions, *states)):
+        if not self.finite:
             detail = f"model: {self.model.id} gives numbers that are not finite for these samples and states"
             self.fail(Refused("not_finite", "model", detail))
         elif not self.future.done():
@@ -197,10 +198,16 @@ def _advance(jobs: list[_Job]) -> None:
         if len(sequence) > job.done
     ]
     predictions, states = predict(
-        jobs[0].model.network, [piece for _, _, piece in rows], [job.states[row] for job, row, _ in rows]
+        jobs[0].model.weights, [piece for _, _, piece in rows], [job.states[row] for job, row, _ in rows]
     )
+    all_finite = _are_finite(*predictions, *states)
     for (job, row, _), prediction, state in zip(rows, predictions, states, strict=True):
         job.pieces[row].append(prediction)
         job.states[row] = state
+        job.finite = job.finite and (all_finite or _are_finite(prediction, state))
     for job in jobs:
         job.done += SLICE
+
+
+def _are_finite(*numbers: Samples | State) -> bool:
+    return bool(np.isfinite(np.concatenate(numbers, axis=None)).all())

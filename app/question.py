@@ -111,7 +111,7 @@ def open_state(text: str, model: Model, field: str) -> State:
         raise _bad_state(field, "it is not one that /predict has answered", text) from None
     if data[:DIGEST_BYTES] != model.digest:
         raise _bad_state(field, f"it does not belong to model {model.id}", text)
-    parts, hidden = state_parts(model.network.cell), model.network.hidden_size
+    parts, hidden = state_parts(model.weights.cell), model.weights.hidden_size
     if len(data) != DIGEST_BYTES + 8 * parts * hidden:
         raise _bad_state(field, f"model {model.id} has a state of {parts * hidden} numbers", text)
     numbers = np.frombuffer(data, "<f8", offset=DIGEST_BYTES)

@@ -10,7 +10,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from app.messages import Code, Problem
 from app.metrics import Metrics
@@ -103,20 +102,22 @@ def checked(shape: type[M], body: bytes) -> M:
 
 async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
     """The whole body, read no further than `most_bytes`. Raises Refused."""
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > most_bytes:
-        raise _too_large(most_bytes, f"{announced[:20]} bytes are announced")
+    announced = next((value for name, value in request.scope["headers"] if name == b"content-length"), b"")[:20]
+    if announced.isdigit() and int(announced) > most_bytes:
+        raise _too_large(most_bytes, f"{int(announced)} bytes are announced")
     pieces: list[bytes] = []
-    size = 0
+    size, more = 0, True
     try:
         async with asyncio.timeout(seconds):
-            async for piece in request.stream():
-                size += len(piece)
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise Refused("bad_request", "", "the connection closed before the whole body had come")
+                pieces.append(message.get("body", b""))
+                more = message.get("more_body", False)
+                size += len(pieces[-1])
                 if size > most_bytes:
                     raise _too_large(most_bytes, "more came")
-                pieces.append(piece)
-    except ClientDisconnect:
-        raise Refused("bad_request", "", "the connection closed before the whole body had come") from None
     except TimeoutError:
         raise Refused("body_too_slow", "", f"the body has {seconds:g} s to arrive; {size} bytes did") from None
     return b"".join(pieces)
@@ -126,22 +127,24 @@ def _too_large(most_bytes: int, came: str) -> Refused:
     return Refused("body_too_large", "", f"a body may have {most_bytes} bytes; {came}")
 
 
+def told(refused: Refused, metrics: Metrics) -> Response:
+    """The answer to a request that is refused, which is counted."""
+    metrics.refusals.labels(reason=refused.code).inc()
+    return refused.response()
+
+
 def install(app: FastAPI, metrics: Metrics) -> None:
     """Make every error of `app` answer in the shape of Problem, and count it."""
 
-    def answer(refused: Refused) -> Response:
-        metrics.refusals.labels(reason=refused.code).inc()
-        return refused.response()
-
     async def on_refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refused)
-        return answer(error)
+        return told(error, metrics)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         codes: dict[int, Code] = {404: "not_found", 405: "method_not_allowed"}
         code = codes.get(error.status_code, "bad_request" if error.status_code < 500 else "failed")
-        response = answer(Refused(code, "", str(error.detail)[:SHOWN], error.status_code))
+        response = told(Refused(code, "", str(error.detail)[:SHOWN], error.status_code), metrics)
         response.headers.update(error.headers or {})
         return response
 
@@ -150,10 +153,10 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:])[: 2 * SHOWN]
         detail = f"{field}: {first['msg']}, not {shown(first.get('input'))}"
-        return answer(Refused(_CODES.get(first["type"], "wrong_type"), field, detail))
+        return told(Refused(_CODES.get(first["type"], "wrong_type"), field, detail), metrics)
 
     async def on_bug(request: Request, error: Exception) -> Response:
-        return answer(Refused("failed", "", "the server failed; this is our mistake, not yours"))
+        return told(Refused("failed", "", "the server failed; this is our mistake, not yours"), metrics)
 
     app.add_exception_handler(Refused, on_refused)
     app.add_exception_handler(HTTPException, on_http)

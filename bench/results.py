@@ -7,9 +7,11 @@ import statistics
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 FILE = Path(__file__).parent / "results.json"
 
@@ -55,9 +57,10 @@ def entries() -> list[dict[str, Any]]:
     return kept
 
 
-def interleaved(one: Callable[[], float], other: Callable[[], float], rounds: int) -> tuple[list[float], list[float]]:
+def interleaved(one: Callable[[], T], other: Callable[[], T], rounds: int) -> tuple[list[T], list[T]]:
     """Take both in turns, each first as often as the other, so that a machine's moods meet both alike."""
-    ones, others = [], []
+    ones: list[T] = []
+    others: list[T] = []
     for number in range(rounds):
         if number % 2:
             others.append(other())

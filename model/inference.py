@@ -1,18 +1,17 @@
 """Inference: ragged batches of sequences → predictions and the states to go on from."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
-from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+from numpy.typing import NDArray
 
-from model.checkpoint import Checkpoint
 from model.network import Network, state_parts
+from model.recipe import Cell
 
 TRAINED_INTERVAL = (np.pi / 40, np.pi / 5)
 """Radians between two samples that a network is taken to know unless its checkpoint says otherwise."""
@@ -23,6 +22,13 @@ TRAINED_AMPLITUDE = 1.05
 LIKENESS = 0.05  # share by which an estimated interval may leave the trained range before it is told
 
 
+MANY = 300  # numbers
+
+Numbers = NDArray[
+    np.float64
+]  # (hidden or gates, columns); checking shapes in each time step would take the tests minutes
+
+
 @dataclass(frozen=True)
 class Doubt:
     """Why an answer may be poor: which kind of reason, and a sentence with its figures."""
@@ -31,60 +37,152 @@ class Doubt:
     text: str
 
 
-def load(checkpoint: Checkpoint) -> Network:
-    """A checkpoint's network, made to predict.
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A network's weights, laid out so that one product with [hidden state, sample, 1] does for a time step.
 
-    In float64: a matrix product rounds differently for another number of rows, and a trained network makes up to
-    1.4e-6 of that in float32 (seen over 10,000 samples), where whoever asks is promised 1e-6. It costs half as
-    much again at 64 rows and nothing at one.
+    Its rows give the gates (r, z, n's part from h, n's part from x for gru; i, f, o, g for lstm), and the last one the
+    prediction that belongs to that hidden state.
+
+    In float64: a matrix product rounds differently for another number of columns, and a trained network makes up to
+    1.4e-6 of that in float32 (seen over 10,000 samples), where whoever asks is promised 1e-6.
     """
-    return checkpoint.network().double().eval().requires_grad_(False)
+
+    cell: Cell
+    hidden_size: int
+    rows: Float64[ndarray, "rows inputs"]
+
+    @classmethod
+    def of(cls, network: Network) -> "Weights":
+        arrays = {name.removesuffix("_l0"): array.astype(np.float64) for name, array in network.arrays().items()}
+        from_h, from_x = arrays["rnn.weight_hh"], arrays["rnn.weight_ih"]
+        bias_h, bias_x = arrays["rnn.bias_hh"][:, None], arrays["rnn.bias_ih"][:, None]
+        gates = np.hstack([from_h, from_x, bias_h + bias_x])
+        if network.cell == "gru":  # r multiplies n's part from h alone
+            r, z, _ = np.split(gates, 3)
+            n = slice(2 * network.hidden_size, None)
+            n_from_h = np.hstack([from_h[n], np.zeros_like(from_x[n]), bias_h[n]])
+            n_from_x = np.hstack([np.zeros_like(from_h[n]), from_x[n], bias_x[n]])
+            gates = np.vstack([r, z, n_from_h, n_from_x])
+        elif network.cell == "lstm":
+            i, f, g, o = np.split(gates, 4)
+            gates = np.vstack([i, f, o, g])
+        out = np.hstack([arrays["out.weight"], [[0]], arrays["out.bias"][:, None]])
+        return cls(network.cell, network.hidden_size, np.vstack([gates, out]))
 
 
-@torch.inference_mode()
 def predict(
-    network: Network,
+    weights: Weights,
     sequences: Sequence[Float32[ndarray, "_"]],
     states: Sequence[Float[ndarray, "parts hidden"] | None],
-) -> tuple[list[Float32[ndarray, "_"]], list[Float[ndarray, "parts hidden"]]]:
-    """One forward pass over sequences of any lengths ≥ 1; no state means zeros. States have the network's precision.
+) -> tuple[list[Float32[ndarray, "_"]], list[Float64[ndarray, "parts hidden"]]]:
+    """One forward pass over sequences of any lengths ≥ 1; no state means zeros.
 
     A network with huge weights may give numbers that are not finite: the caller looks.
     """
-    dtype = network.out.weight.dtype
-    lengths = [len(sequence) for sequence in sequences]
-    x = torch.zeros(len(sequences), max(lengths), 1, dtype=dtype)
-    start = torch.zeros(state_parts(network.cell), len(sequences), network.hidden_size, dtype=dtype)
-    inputs, starts = x.numpy(), start.numpy()
-    for row, (sequence, state) in enumerate(zip(sequences, states, strict=True)):
-        inputs[row, : len(sequence), 0] = sequence
-        if state is not None:
-            starts[:, row] = state
-    y, end = _forward(network, x, lengths, start)
-    rows = y.to(torch.float32).numpy()
-    predictions = [rows[row, :length] for row, length in enumerate(lengths)]
-    return predictions, list(end.transpose(0, 1).numpy())
+    order = sorted(range(len(sequences)), key=lambda row: -len(sequences[row]))
+    lengths = [len(sequences[row]) for row in order]
+    x = np.zeros((lengths[0], len(order)))
+    y = np.empty((lengths[0] + 1, len(order)))  # a prediction comes out in the time step after its sample's
+    h = np.zeros((weights.hidden_size + 2, len(order)))  # and below it the sample and 1
+    h[-1] = 1
+    c = np.zeros((weights.hidden_size, len(order)))  # lstm's
+    for column, row in enumerate(order):
+        x[: lengths[column], column] = sequences[row]
+        if (state := states[row]) is not None:
+            h[:-2, column] = state[0]
+            c[:, column] = state[-1]
+    with np.errstate(over="ignore"):
+        for first, last, going in _stretches(lengths):
+            _unroll(weights, x[first:last, :going], y[first:last, :going], h[:, :going], c[:, :going])
+        last = weights.rows[-1].dot(h)
+        for column, length in enumerate(lengths):
+            y[length, column] = last[column]
+        predicted = y.T.astype(np.float32, order="C")
+    ended = np.empty((len(order), state_parts(weights.cell), weights.hidden_size))
+    ended[:, -1], ended[:, 0] = c.T, h[:-2].T  # lstm has both
+    predictions, ends = [predicted[0]] * len(order), [ended[0]] * len(order)
+    for column, row in enumerate(order):
+        predictions[row] = predicted[column, 1 : lengths[column] + 1]
+        ends[row] = ended[column]
+    return predictions, ends
 
 
-def _forward(
-    network: Network,
-    x: Float[Tensor, "streams time 1"],
-    lengths: list[int],
-    start: Float[Tensor, "parts streams hidden"],
-) -> tuple[Float[Tensor, "streams time"], Float[Tensor, "parts streams hidden"]]:
-    """Like the network's own forward, but each stream's state is taken at its own end."""
-    if min(lengths) == max(lengths):  # nothing to pack, which is sooner done
-        y, _, end = network(x, start)
-        return y[:, :, 0], end
-    packed = pack_padded_sequence(x, torch.tensor(lengths), batch_first=True, enforce_sorted=False)
-    if network.cell == "lstm":
-        hidden, (h, c) = network.rnn(packed, (start[0:1], start[1:2]))
-        end = torch.cat([h, c])
-    else:
-        hidden, end = network.rnn(packed, start)
-    y = PackedSequence(network.out(hidden.data), hidden.batch_sizes, None, hidden.unsorted_indices)
-    padded, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)
-    return padded[:, :, 0], end
+def _stretches(lengths: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Cut a ragged batch, longest first, into stretches of time and how many sequences go on through each."""
+    first = 0
+    for going in range(len(lengths), 0, -1):
+        if (last := lengths[going - 1]) > first:
+            yield first, last, going
+            first = last
+
+
+def _unroll(
+    weights: Weights,
+    x: Float64[ndarray, "time columns"],
+    y: Float64[ndarray, "time columns"],
+    h: Float64[ndarray, "inputs columns"],
+    c: Float64[ndarray, "hidden columns"],
+) -> None:
+    """Take `h` and `c` on over `x`; `y` gets the predictions for the samples before each."""
+    products = np.empty((len(weights.rows), h.shape[1]))
+    gates, out = products[:-1], products[-1]
+    hidden, sample = h[:-2], h[-2]
+    step = _STEPS[weights.cell]
+    for x_t, y_t in zip(x, y, strict=True):
+        sample[:] = x_t
+        weights.rows.dot(h, products)  # a tenth of the fixed cost of np.matmul
+        y_t[:] = out
+        step(gates, hidden, c)
+
+
+def _rnn(gates: Numbers, h: Numbers, c: Numbers) -> None:
+    _tanh(gates, h)
+
+
+def _gru(gates: Numbers, h: Numbers, c: Numbers) -> None:
+    r, z, n_from_h, n = gates.reshape(4, *h.shape)
+    _sigmoid(gates[: 2 * len(h)])
+    n_from_h *= r
+    n += n_from_h
+    _tanh(n, n)
+    h -= n  # (1 - z) n + z h = z (h - n) + n
+    h *= z
+    h += n
+
+
+def _lstm(gates: Numbers, h: Numbers, c: Numbers) -> None:
+    i, f, o, g = gates.reshape(4, *h.shape)
+    _sigmoid(gates[: 3 * len(h)])
+    _tanh(g, g)
+    g *= i
+    c *= f
+    c += g
+    _tanh(c, h)
+    h *= o
+
+
+_STEPS = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
+
+
+def _sigmoid(x: Numbers) -> None:
+    """In place."""
+    np.negative(x, out=x)
+    np.exp(x, out=x)
+    x += 1
+    np.reciprocal(x, out=x)
+
+
+def _tanh(x: Numbers, out: Numbers) -> None:
+    """NumPy's own takes 15 ns a number in float64. For many of them its exp, 6 ns, is the shorter way."""
+    if x.size < MANY:
+        np.tanh(x, out=out)
+        return
+    np.multiply(x, -2, out=out)
+    np.exp(out, out=out)
+    out += 1
+    np.divide(2, out, out=out)
+    out -= 1
 
 
 def sampling_interval(sequence: Float32[ndarray, "time"]) -> float | None:
@@ -99,13 +197,14 @@ def sampling_interval(sequence: Float32[ndarray, "time"]) -> float | None:
     if energy < 1e-2:  # noise and rounding would decide
         return None
     cosine = float(middle @ (sequence[2:] + sequence[:-2])) / (2 * energy)
-    return float(np.arccos(min(1.0, max(-1.0, cosine))))
+    return math.acos(min(1.0, max(-1.0, cosine)))
 
 
 def doubts(sequence: Float32[ndarray, "time"], trained: tuple[float, float] = TRAINED_INTERVAL) -> list[Doubt]:
     """Why a network that learned sines sampled every `trained` radians may answer this one poorly."""
     found = []
-    largest = max(float(sequence.max()), -float(sequence.min()))
+    magnitudes = np.abs(sequence)
+    largest = float(magnitudes[magnitudes.argmax()])  # sooner found than by max()
     if largest > TRAINED_AMPLITUDE:
         text = f"amplitude {largest:.3g}: the model was trained on sines of amplitude 1"
         found.append(Doubt("amplitude", text))

@@ -16,7 +16,7 @@ from onnx.reference import ReferenceEvaluator
 
 from app.cli import main
 from model.checkpoint import MAX_BYTES, Checkpoint
-from model.inference import load, predict
+from model.inference import Weights, predict
 from model.network import state_parts
 from model.onnx_export import file_name, to_onnx
 from model.recipe import Recipe
@@ -66,7 +66,7 @@ def test_the_standards_own_reference_says_what_we_say(cell: str, length: int) ->
     checkpoint = trained(cell)
     x = np.sin(0.3 * np.arange(3 * length, dtype=np.float32)).reshape(3, length)
     state = np.random.default_rng(1).normal(size=(state_parts(checkpoint.recipe.cell), 3, 5)).astype(np.float32)
-    expected, ends = predict(load(checkpoint), list(x), list(state.transpose(1, 0, 2)))
+    expected, ends = predict(Weights.of(checkpoint.network()), list(x), list(state.transpose(1, 0, 2)))
     reference = ReferenceEvaluator(onnx.load_from_string(to_onnx(checkpoint)))
     prediction, state_out = reference.run(None, {"x": x[:, :, None], "state": state})
     np.testing.assert_allclose(prediction[:, :, 0], np.stack(expected), atol=1e-5)

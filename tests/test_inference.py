@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from model.checkpoint import Checkpoint
-from model.inference import doubts, load, predict, sampling_interval
+from model.inference import Weights, doubts, predict, sampling_interval
 from model.network import Network
 from model.weights import bundled
 
@@ -16,31 +16,51 @@ def make_network(cell, hidden_size=32):
     return Network(cell, hidden_size, torch.Generator().manual_seed(1)).requires_grad_(False)
 
 
+def make_weights(cell):
+    return Weights.of(make_network(cell))
+
+
 def sine(length, interval=0.3, phase=0.0):
     return np.sin(phase + interval * np.arange(length)).astype(np.float32)
 
 
+@pytest.mark.parametrize("hidden_size", [1, 7, 32, 128])
 @pytest.mark.parametrize("cell", CELLS)
-def test_answers_as_the_network_itself_does(cell):
+def test_a_ragged_batch_is_answered_as_the_reference_network_answers_each(cell, hidden_size):
+    network = make_network(cell, hidden_size).double()
+    random = np.random.default_rng(1)
+    lengths = [1, 2, 2, 50, 300, *random.integers(1, 100, 10)]
+    sequences = [sine(int(length), 0.2, phase) for phase, length in enumerate(lengths)]
+    parts = 2 if cell == "lstm" else 1
+    states = [random.uniform(-1, 1, (parts, hidden_size)) if row % 3 else None for row in range(len(lengths))]
+    predictions, ends = predict(Weights.of(network), sequences, states)
+    for sequence, state, prediction, end in zip(sequences, states, predictions, ends, strict=True):
+        x = torch.from_numpy(sequence).double()[None, :, None]
+        expected, _, after = network(x, None if state is None else torch.from_numpy(state)[:, None])
+        assert prediction.dtype == np.float32
+        np.testing.assert_allclose(prediction, expected[0, :, 0].numpy(), atol=1e-7, rtol=1e-7)
+        np.testing.assert_allclose(end, after[:, 0].numpy(), atol=1e-13, rtol=0)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_weights_beyond_all_measure_warn_of_nothing(cell):
     network = make_network(cell)
-    x = sine(50)
-    with torch.inference_mode():
-        expected, _, state = network(torch.from_numpy(x)[None, :, None])
-    (prediction,), (end,) = predict(network, [x], [None])
-    np.testing.assert_allclose(prediction, expected[0, :, 0].numpy(), atol=1e-6, rtol=0)
-    np.testing.assert_allclose(end, state[:, 0].numpy(), atol=1e-6, rtol=0)
-    assert prediction.dtype == np.float32
+    for weight in network.parameters():
+        weight.mul_(1e38)
+    (prediction,), (end,) = predict(Weights.of(network), [sine(50)], [None])
+    assert len(prediction) == 50
+    assert np.isfinite(end).all()
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("cuts", [[1], [7, 8], [100, 250, 299], list(range(1, 300))])
 def test_a_sequence_cut_anywhere_is_the_sequence_whole(cell, cuts):
-    network = make_network(cell)
+    weights = make_weights(cell)
     x = sine(300)
-    (whole,), (whole_end,) = predict(network, [x], [None])
+    (whole,), (whole_end,) = predict(weights, [x], [None])
     state, pieces = None, []
     for piece in np.split(x, cuts):
-        (prediction,), (state,) = predict(network, [piece], [state])
+        (prediction,), (state,) = predict(weights, [piece], [state])
         pieces.append(prediction)
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6, rtol=0)
     np.testing.assert_allclose(state, whole_end, atol=1e-6, rtol=0)
@@ -48,14 +68,14 @@ def test_a_sequence_cut_anywhere_is_the_sequence_whole(cell, cuts):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_ragged_batch_is_each_of_its_sequences_alone(cell):
-    network = make_network(cell)
+    weights = make_weights(cell)
     random = np.random.default_rng(1)
     sequences = [sine(int(length), 0.2, phase) for phase, length in enumerate(random.integers(1, 400, 20))]
-    _, starts = predict(network, [sine(9, 0.5, phase) for phase in range(20)], [None] * 20)
+    _, starts = predict(weights, [sine(9, 0.5, phase) for phase in range(20)], [None] * 20)
     states = [start if row % 3 else None for row, start in enumerate(starts)]
-    predictions, ends = predict(network, sequences, states)
+    predictions, ends = predict(weights, sequences, states)
     for sequence, state, prediction, end in zip(sequences, states, predictions, ends, strict=True):
-        (alone,), (alone_end,) = predict(network, [sequence], [state])
+        (alone,), (alone_end,) = predict(weights, [sequence], [state])
         assert len(prediction) == len(sequence)
         np.testing.assert_allclose(prediction, alone, atol=1e-6, rtol=0)
         np.testing.assert_allclose(end, alone_end, atol=1e-6, rtol=0)
@@ -63,15 +83,15 @@ def test_a_ragged_batch_is_each_of_its_sequences_alone(cell):
 
 @pytest.mark.parametrize("interval", [np.pi / 40, 0.3, np.pi / 5])
 def test_the_shipped_model_agrees_with_itself_over_the_longest_sequence(interval):
-    network = load(Checkpoint.from_bytes(bundled()["sine"]))
+    weights = Weights.of(Checkpoint.from_bytes(bundled()["sine"]).network())
     x = sine(10_000, interval)
-    (whole,), _ = predict(network, [x], [None])
+    (whole,), _ = predict(weights, [x], [None])
     company = [sine(n, interval, n) for n in (3, 500, 9_999)]
-    together, _ = predict(network, [*company, x], [None] * 4)
+    together, _ = predict(weights, [*company, x], [None] * 4)
     np.testing.assert_allclose(together[-1], whole, atol=1e-6, rtol=0)
     state, pieces = None, []
     for piece in np.split(x, [1, 2, 3000, 3001, 9_000]):
-        predictions, states = predict(network, [*company, piece], [None, None, None, state])
+        predictions, states = predict(weights, [*company, piece], [None, None, None, state])
         pieces.append(predictions[-1])
         state = states[-1]
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-6, rtol=0)

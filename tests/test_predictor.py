@@ -31,9 +31,9 @@ def rounds(monkeypatch):
     """How many sequences each forward pass had."""
     made = []
 
-    def counted(network, sequences, states):
+    def counted(weights, sequences, states):
         made.append(len(sequences))
-        return predict(network, sequences, states)
+        return predict(weights, sequences, states)
 
     predict = module.predict
     monkeypatch.setattr(module, "predict", counted)
@@ -62,7 +62,7 @@ def test_requests_that_wait_together_are_answered_together(rounds):
     answers = run(asking)
     assert rounds == [40]
     for n, ((prediction,), _) in enumerate(answers):
-        (alone,), _ = module.predict(model.network, [sine(30, n)], [None])
+        (alone,), _ = module.predict(model.weights, [sine(30, n)], [None])
         np.testing.assert_allclose(prediction, alone, atol=1e-6, rtol=0)
 
 
@@ -83,7 +83,7 @@ def test_any_mixture_is_answered_as_each_request_alone(cell):
 
     for (model, sequences), (predictions, ends) in zip(asked, run(asking), strict=True):
         for sequence, prediction, end in zip(sequences, predictions, ends, strict=True):
-            (alone,), (alone_end,) = module.predict(model.network, [sequence], [None])
+            (alone,), (alone_end,) = module.predict(model.weights, [sequence], [None])
             np.testing.assert_allclose(prediction, alone, atol=1e-6, rtol=0)
             np.testing.assert_allclose(end, alone_end, atol=1e-6, rtol=0)
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
-from model.inference import predict
+from model.inference import Weights, predict
 from model.network import Network
 from model.recipe import Recipe
 from model.signal import Signal
@@ -64,6 +64,6 @@ def tutorial_error(network: Network, seed: int, runs: int) -> float:
 def squared_error(
     network: Network, input: Float32[np.ndarray, "streams time"], target: Float[np.ndarray, "streams time"]
 ) -> Float64[np.ndarray, "streams time"]:
-    predictions, _ = predict(network, list(input), [None] * len(input))
+    predictions, _ = predict(Weights.of(network), list(input), [None] * len(input))
     error: Float64[np.ndarray, "streams time"] = np.stack(predictions).astype(np.float64) - target
     return error**2

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.checkpoint import Checkpoint
-from model.inference import load, predict
+from model.inference import Weights, predict
 from model.network import Network, state_parts
 from model.onnx_export import to_onnx
 from model.recipe import Recipe
@@ -45,11 +45,11 @@ def sines(batch, length, seed=1):
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_any_length_and_any_batch_give_our_prediction_and_our_state(cell, hidden_size):
     ours = checkpoint(cell, hidden_size)
-    network, theirs = load(ours), session(ours)
+    weights, theirs = Weights.of(ours.network()), session(ours)
     for batch in BATCHES:
         for length in LENGTHS:
             x = sines(batch, length)
-            expected, ends = predict(network, list(x), [None] * batch)
+            expected, ends = predict(weights, list(x), [None] * batch)
             prediction, state = theirs.run(None, {"x": x[:, :, None], "state": zeros(ours, batch)})
             assert prediction.shape == (batch, length, 1)
             np.testing.assert_allclose(prediction[:, :, 0], expected, rtol=0, atol=CLOSE)
@@ -61,7 +61,7 @@ def test_a_ragged_batch_of_ours_is_so_many_calls_of_theirs(cell):
     ours = checkpoint(cell, 32)
     theirs = session(ours)
     sequences = [sines(1, length, seed=length)[0] for length in LENGTHS]
-    expected, ends = predict(load(ours), sequences, [None] * len(sequences))
+    expected, ends = predict(Weights.of(ours.network()), sequences, [None] * len(sequences))
     for sequence, answer, end in zip(sequences, expected, ends, strict=True):
         prediction, state = theirs.run(None, {"x": sequence[None, :, None], "state": zeros(ours, 1)})
         np.testing.assert_allclose(prediction[0, :, 0], answer, rtol=0, atol=CLOSE)
@@ -78,7 +78,7 @@ def test_a_state_that_is_handed_on_gives_what_one_long_call_gives(cell):
     second, handed_on = theirs.run(None, {"x": x[:, 41:], "state": state})
     np.testing.assert_allclose(np.concatenate([first, second], 1), whole, rtol=0, atol=1e-6)
     np.testing.assert_allclose(handed_on, end, rtol=0, atol=1e-6)
-    expected, _ = predict(load(ours), list(x[:, 41:, 0]), list(state.transpose(1, 0, 2)))
+    expected, _ = predict(Weights.of(ours.network()), list(x[:, 41:, 0]), list(state.transpose(1, 0, 2)))
     np.testing.assert_allclose(second[:, :, 0], expected, rtol=0, atol=CLOSE)
 
 
@@ -109,6 +109,6 @@ def test_the_bundled_model_turns_sin_into_cos_there_too():
     phase = 0.3 * np.arange(200)
     x = np.sin(phase, dtype=np.float32)
     prediction, _ = theirs.run(None, {"x": x[None, :, None], "state": zeros(ours, 1)})
-    (expected,), _ = predict(load(ours), [x], [None])
+    (expected,), _ = predict(Weights.of(ours.network()), [x], [None])
     np.testing.assert_allclose(prediction[0, :, 0], expected, rtol=0, atol=CLOSE)
     assert np.mean((prediction[0, 10:, 0] - np.cos(phase[10:])) ** 2) < 1e-5
