@@ -10,6 +10,7 @@ from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.messages import MAX_TEXT_BYTES, MOST_TAG, Trouble
+from app.patience import Patience
 from app.refusals import Refused
 
 log = logging.getLogger("unrolled.live")
@@ -45,17 +46,17 @@ class Connection(Generic[M]):
         self._messages = messages
         self._most = max_message_bytes
         self._idle_seconds = idle_seconds
-        self._patience = min(first_seconds or idle_seconds, idle_seconds)  # seconds for the next message
+        self._seconds = min(first_seconds or idle_seconds, idle_seconds)  # for the next message
+        self._receiving, self._sending = Patience(), Patience()
 
     async def receive(self) -> M | bytes | Refused:
         """A message, a checkpoint's bytes, or the refusal of a message that is none. Raises Gone."""
         try:
-            async with asyncio.timeout(self._patience):
-                event = await self._socket.receive()
+            event = await self._receiving.bound(self._socket.receive(), self._seconds)
         except TimeoutError:
-            await self.close(IDLE, f"nothing came for {self._patience:g} s; connect again to go on")
+            await self.close(IDLE, f"nothing came for {self._seconds:g} s; connect again to go on")
             raise Gone("idle") from None
-        self._patience = self._idle_seconds
+        self._seconds = self._idle_seconds
         if event["type"] == "websocket.disconnect":
             raise Gone(f"disconnected with code {event.get('code')}")
         data: bytes | None = event.get("bytes")
@@ -126,8 +127,7 @@ class Connection(Generic[M]):
 
     async def _bounded(self, sending: Awaitable[None]) -> None:
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await sending
+            await self._sending.bound(sending, SEND_SECONDS)
         except TimeoutError:
             raise Gone(f"read nothing for {SEND_SECONDS:g} s") from None
         except (RuntimeError, OSError, WebSocketDisconnect):

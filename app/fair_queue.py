@@ -54,11 +54,11 @@ class FairQueue(Generic[W]):
         piece.start = max(self._now, self._ended.get(piece.owner, 0.0))
         heappush(self._waiting, (piece.start, next(self._order), piece))
 
-    def pop(self, most_seconds: float) -> list[Piece[W]]:
+    def pop(self, most: int, most_seconds: float) -> list[Piece[W]]:
         """What is to be done next: one piece, or some that join and are expected to take no longer together."""
         self._now, _, first = heappop(self._waiting)
         pieces, seconds = [first], first.seconds
-        while first.joins and self._waiting:
+        while first.joins and self._waiting and len(pieces) < most:
             further = self._waiting[0][2]
             seconds += further.seconds
             if not further.joins or seconds > most_seconds:

@@ -40,6 +40,8 @@ class Pacing:
         """Updates per second, or "max"."""
         self.pace = pace
         self._interval = 1 / pace if pace != "max" else 0.0
+        self.window = max(4, math.ceil(0.25 / self._interval)) if self._interval else MAX_WINDOW
+        """Updates that may be made beyond what was seen: a quarter of a second of pace, at least 4."""
         self._due = now
         self._measure(now)
 
@@ -51,11 +53,6 @@ class Pacing:
         if self._seen + self.window <= update:
             self._due = max(self._due, now - SLACK_SECONDS)  # it was the viewer that took its time
         self._seen = max(self._seen, min(seen, update))
-
-    @property
-    def window(self) -> int:
-        """Updates that may be made beyond `seen`: a quarter of a second of pace, at least 4."""
-        return max(4, math.ceil(0.25 / self._interval)) if self._interval else MAX_WINDOW
 
     def step(self) -> None:
         """Allow one update more, and pause."""

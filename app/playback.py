@@ -87,10 +87,10 @@ class Playback:
         elif most := pacing.allowance(run.update, monotonic()):
             weight = LEAST_WEIGHT if pacing.pace == "max" else pacing.pace
             turn = await trainer.advance(run, most, self.views, run.recipe.stop_after, weight)
-            pacing.made(turn.count, monotonic())
-            if turn.count:
+            pacing.made(turn.made, monotonic())
+            if turn.made:
                 self._ready.append(turn.text)
-            finished = turn.count > 0 and run.done
+            finished = turn.made > 0 and run.done
         else:
             return None
         if turn.diverged or finished:

@@ -24,6 +24,12 @@ log = logging.getLogger("unrolled.live")
 USUAL_WEIGHT = 20.0
 """Of what is no update: as of a run at the usual pace. Where all the machine's time is asked for, it goes by weight."""
 
+GATHER_SECONDS = 0.006
+"""How long orders wait for others where many come: a learner in a crowd costs a tenth of what it costs alone."""
+
+CROWD = 8
+"""Orders under way from which on it is a crowd."""
+
 LEAST_WEIGHT = 1.0
 """Of updates that are wanted as soon as may be, and no sooner: they have what those with a pace leave."""
 
@@ -187,12 +193,15 @@ class _Link(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         future = self._waiting[order.number] = loop.create_future()
         if not self._orders:
-            loop.call_soon(self._send)
+            if len(self._waiting) > CROWD:
+                loop.call_later(GATHER_SECONDS, self._send)
+            else:
+                loop.call_soon(self._send)
         self._orders.append(order)
         return await future
 
     def _send(self) -> None:
-        """Whoever orders in the same turn of the event loop begins together."""
+        """Whoever orders at about the same time begins together."""
         if self._transport is not None:
             left = [self.left.pop() for _ in range(len(self.left))]
             self._transport.write(framed((left, self._orders)))

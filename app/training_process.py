@@ -11,9 +11,10 @@ import signal
 import socket
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.child import Frames, framed
 from app.fair_queue import FairQueue, Piece
@@ -31,7 +32,10 @@ TURN_SECONDS = 0.008
 ALONE_SECONDS = 0.025
 """How long where nobody waits: each turn costs a way to the event loop and back."""
 
-TOGETHER_SECONDS = 0.016
+TOGETHER = 64
+"""How many advance together at the most: while the server sends what these made, the next ones can be under way."""
+
+TOGETHER_SECONDS = 0.05
 """What those who advance together may be expected to take for one update each."""
 
 READ_BYTES = 2**18
@@ -48,8 +52,7 @@ class Call:
     args: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class Advance:
+class Advance(NamedTuple):
     """At least one update of a run and at most `most`, as far as one turn reaches and not past update `stop_at`."""
 
     number: int
@@ -64,15 +67,14 @@ class Advance:
 Order = Call | Advance
 
 
-@dataclass(frozen=True)
-class Turn:
-    """What came of one turn: `count` updates up to `update`, as the JSON of each behind the other.
+class Turn(NamedTuple):
+    """What came of one turn: `made` updates up to `update`, as the JSON of each behind the other.
 
     `diverged` names the tensor that stopped it.
     """
 
     text: bytes
-    count: int
+    made: int
     update: int
     diverged: str | None = None
 
@@ -204,6 +206,7 @@ class TrainingProcess:
         self._frames = Frames()
         self._runs = Runs(framework)
         self._left: list[int] = []
+        self._unsent = bytearray()
         self._queue: FairQueue[Order] = FairQueue()
 
     def serve(self) -> None:
@@ -214,16 +217,30 @@ class TrainingProcess:
                 self._work()
 
     def _hear(self, wait: bool) -> None:
-        """Queue what has come; wait for something if nothing is there to be done."""
-        while wait or select.select([self._pipe], [], [], 0)[0]:
-            data = self._pipe.recv(READ_BYTES)
-            if not data:
-                raise EOFError
-            for left, orders in self._frames.feed(data):
-                self._left += left
-                for order in orders:
-                    self._queue.push(self._piece(order))
-            wait = wait and not self._queue
+        """Queue what has come, and send what can be sent; wait for something if nothing is there to be done."""
+        while True:
+            to_write = [self._pipe] if self._unsent else []
+            readable, writable, _ = select.select([self._pipe], to_write, [], None if wait else 0)
+            if writable:
+                self._flush()
+            if readable:
+                self._read()
+            if (not readable and not wait) or (wait and self._queue):
+                return
+
+    def _read(self) -> None:
+        data = self._pipe.recv(READ_BYTES)
+        if not data:
+            raise EOFError
+        for left, orders in self._frames.feed(data):
+            self._left += left
+            for order in orders:
+                self._queue.push(self._piece(order))
+
+    def _flush(self) -> None:
+        # the event loop may be busy with something else: that is no reason to stop
+        with suppress(BlockingIOError):
+            del self._unsent[: self._pipe.send(self._unsent)]
 
     def _piece(self, order: Order) -> Piece[Order]:
         if isinstance(order, Call):
@@ -233,12 +250,13 @@ class TrainingProcess:
     def _work(self) -> None:
         while self._left:
             self._runs.leave(self._left.pop())
-        pieces = [piece for piece in self._queue.pop(TOGETHER_SECONDS) if not self._is_left(piece.work)]
+        pieces = [piece for piece in self._queue.pop(TOGETHER, TOGETHER_SECONDS) if not self._is_left(piece.work)]
         if not pieces:
             return
         began = perf_counter()
         ticks: list[tuple[int, float]] = []
         seconds: dict[int, float] = {}
+        results: list[tuple[int, bool, Any]]
         try:
             if isinstance(call := pieces[0].work, Call):
                 results = [(call.number, True, getattr(self._runs, call.method)(*call.args))]
@@ -255,7 +273,8 @@ class TrainingProcess:
         even = (perf_counter() - began) / len(pieces)
         for piece in pieces:
             self._queue.charge(piece, seconds.get(piece.work.number, even))
-        self._pipe.sendall(framed(Done(results, ticks)))
+        self._unsent += framed(Done(results, ticks))
+        self._flush()
 
     def _is_left(self, order: Order) -> bool:
         """Whether nobody waits for it, since its run has ended."""
@@ -286,6 +305,7 @@ def main(framework: Framework, descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server says when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=descriptor)
+    pipe.setblocking(False)
     process = TrainingProcess(pipe, framework)
     gc.collect()
     gc.freeze()

@@ -7,6 +7,7 @@ import platform
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from jaxtyping import Shaped
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from safetensors import SafetensorError
+from threadpoolctl import threadpool_info
 
 from model.network import Network, state_parts, tensor_shapes
 from model.play import PlayState
@@ -207,10 +209,17 @@ def model_id(data: bytes) -> str:
 
 def versions() -> dict[str, str]:
     """What a run's numbers depend on beside its recipe."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    blas: Mapping[str, object] = next((library for library in threadpool_info() if library["user_api"] == "blas"), {})
     return {
         "unrolled": metadata.version("unrolled"),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "blas": " ".join(str(blas.get(key, "")) for key in ("internal_api", "version", "architecture")).strip(),
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
     }
 

@@ -40,7 +40,7 @@ TILE_NUMBERS = 2**18
 Rows = Float[np.ndarray, "learners kinds numbers"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
     """One chunk to be predicted and, given a learning rate, learned from; as `Program.run` says."""
 
@@ -51,13 +51,8 @@ class Job:
     learning_rate: float | None
     views: AbstractSet[View]
 
-    @property
-    def streams(self) -> int:
-        return len(self.x)
-
-    @property
-    def length(self) -> int:
-        return len(self.x[0])
+    def __post_init__(self) -> None:
+        self.streams, self.length = self.x.shape
 
 
 class Fleet:

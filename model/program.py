@@ -25,7 +25,7 @@ class NotFinite(ArithmeticError):
         self.tensor = tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
     """What a program makes of one chunk.
 

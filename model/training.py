@@ -23,7 +23,7 @@ MakeTorch = Callable[[Recipe, Network], Program]
 """Makes the program of a recipe for PyTorch from a network; `Fleet.join`, or `TorchProgram`, the reference."""
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: that takes twice as long to make
 class Update:
     """One chunk seen: what came, what was predicted before the weights moved, and how wrong that was.
 

@@ -7,7 +7,7 @@ def served(queue: FairQueue[str], seconds: dict[str, float], most: float = 0.0) 
     """Serve everything, each piece taking its owner's seconds."""
     order: list[str] = []
     while queue:
-        for piece in queue.pop(most):
+        for piece in queue.pop(9, most):
             order.append(piece.work)
             queue.charge(piece, seconds[piece.work])
     return order
@@ -24,7 +24,7 @@ def shares(weights: dict[str, float], costs: dict[str, float], rounds: int) -> d
     for name, weight in weights.items():
         queue.push(piece(name, weight))
     for _ in range(rounds):
-        (one,) = queue.pop(0.0)
+        (one,) = queue.pop(9, 0.0)
         had[one.work] += costs[one.work]
         queue.charge(one, costs[one.work])
         queue.push(piece(one.work, weights[one.work]))
@@ -68,7 +68,7 @@ def test_whoever_rested_has_no_claim_on_the_time_since() -> None:
     queue.push(piece("rested"))
     queue.push(piece("other"))
     for _ in range(20):
-        (one,) = queue.pop(0.0)
+        (one,) = queue.pop(9, 0.0)
         had.append(one.work)
         queue.charge(one, 0.01)
         queue.push(piece(one.work))
@@ -79,8 +79,11 @@ def test_what_joins_is_done_together_as_far_as_the_time_reaches() -> None:
     queue: FairQueue[str] = FairQueue()
     for name in "abcd":
         queue.push(piece(name, seconds=0.004, joins=True))
-    assert [one.work for one in queue.pop(0.013)] == ["a", "b", "c"]
-    assert [one.work for one in queue.pop(0.013)] == ["d"]
+    assert [one.work for one in queue.pop(9, 0.013)] == ["a", "b", "c"]
+    assert [one.work for one in queue.pop(9, 0.013)] == ["d"]
+    for name in "abcd":
+        queue.push(piece(name, joins=True))
+    assert [one.work for one in queue.pop(3, 0.013)] == ["a", "b", "c"]
 
 
 def test_a_heavy_one_holds_up_none_of_those_who_join_before_it() -> None:
@@ -88,8 +91,8 @@ def test_a_heavy_one_holds_up_none_of_those_who_join_before_it() -> None:
     queue.push(piece("a", seconds=0.001, joins=True))
     queue.push(piece("heavy", seconds=0.2, joins=True))
     queue.push(piece("b", seconds=0.001, joins=True))
-    assert [one.work for one in queue.pop(0.016)] == ["a"]
-    assert [one.work for one in queue.pop(0.016)] == ["heavy"]
+    assert [one.work for one in queue.pop(9, 0.016)] == ["a"]
+    assert [one.work for one in queue.pop(9, 0.016)] == ["heavy"]
 
 
 def test_what_joins_nothing_is_done_alone() -> None:
@@ -97,16 +100,16 @@ def test_what_joins_nothing_is_done_alone() -> None:
     queue.push(piece("a"))
     queue.push(piece("b", joins=True))
     queue.push(piece("c"))
-    assert [[one.work for one in queue.pop(1.0)] for _ in range(3)] == [["a"], ["b"], ["c"]]
+    assert [[one.work for one in queue.pop(9, 1.0)] for _ in range(3)] == [["a"], ["b"], ["c"]]
 
 
 def test_owners_who_have_gone_are_forgotten() -> None:
     queue: FairQueue[str] = FairQueue()
     for number in range(10 * FORGET):
         queue.push(Piece(number, 1.0, "once"))
-        (one,) = queue.pop(0.0)
+        (one,) = queue.pop(9, 0.0)
         queue.charge(one, 0.001)
         queue.push(Piece(-1, 1.0, "always"))
-        (one,) = queue.pop(0.0)
+        (one,) = queue.pop(9, 0.0)
         queue.charge(one, 0.002)
     assert queue.owners <= 2 * FORGET

@@ -93,7 +93,7 @@ def test_a_turn_ends_in_time_however_much_was_asked_for(on_a_loop: OnALoop[Turn]
         run = await trainer.begin(HEAVY, None, ())
         return await trainer.advance(run, 10_000, NOTHING)
 
-    assert 1 <= on_a_loop(test).count < 100, "a heavy update takes many milliseconds"
+    assert 1 <= on_a_loop(test).made < 100, "a heavy update takes many milliseconds"
 
 
 def test_a_heavy_run_does_not_starve_a_light_one(on_a_loop: OnALoop[tuple[int, int]]) -> None:
@@ -146,7 +146,7 @@ def test_divergence_is_part_of_the_turn_with_the_updates_before_it(on_a_loop: On
         updates = 0
         while True:
             turn = await trainer.advance(run, 100, NOTHING)
-            updates += turn.count
+            updates += turn.made
             if turn.diverged:
                 break
         assert turn.update == run.update == updates
