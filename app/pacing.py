@@ -16,6 +16,9 @@ MOST_STEPS = 1000
 FRAME_SECONDS = 1 / 60
 """A page draws no more often, so updates are due when a frame is: those of all viewers at once, to be made together."""
 
+TOGETHER_SECONDS = 0.1
+"""Where the machine is loaded, updates that are due within so long are made and sent together, when the last is due."""
+
 RATE_SECONDS = 2.0
 """Over how long it is measured whether updates come at the pace."""
 
@@ -103,10 +106,16 @@ class Pacing:
         """Seconds until updates that are ready may be sent."""
         return 0.0 if self._interval else max(0.0, self._sent + MESSAGE_SECONDS - now)
 
-    def until_update(self, update: int, now: float) -> float | None:
-        """Seconds until another update may be due; None if only a message from the viewer can bring it."""
+    def until_update(self, update: int, now: float, together: bool = False) -> float | None:
+        """Seconds until another update may be due, or several that are made together.
+
+        None if only a message from the viewer can bring it.
+        """
         if self._seen + self.window <= update or not (self.playing or self._steps):
             return None
-        if self._steps or now >= self._due:
+        due = self._due
+        if together and self._interval:
+            due += max(0, round(TOGETHER_SECONDS / self._interval) - 1) * self._interval
+        if self._steps or now >= due:
             return 0.0
-        return math.ceil(self._due / FRAME_SECONDS) * FRAME_SECONDS - now
+        return math.ceil(due / FRAME_SECONDS) * FRAME_SECONDS - now

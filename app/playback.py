@@ -61,12 +61,15 @@ class Playback:
         """The newest update that was made, here or for the connection before."""
         return max(self.run.update, self._after)
 
-    def wait(self) -> float | None:
-        """Seconds until there is something to make or to send; None if only a message can bring it."""
+    def wait(self, loaded: bool) -> float | None:
+        """Seconds until there is something to make or to send; None if only a message can bring it.
+
+        Where the machine is loaded, updates are made and sent together.
+        """
         if self.is_catching_up or self._finish_again:
             return 0.0
         now = monotonic()
-        waits = [self.pacing.until_update(self.run.update, now), self.until_checkpoint()]
+        waits = [self.pacing.until_update(self.run.update, now, together=loaded), self.until_checkpoint()]
         if self._ready:
             waits.append(self.pacing.until_message(now))
         return min((wait for wait in waits if wait is not None), default=None)

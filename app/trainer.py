@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any
 
 from app.child import Child, Frames, framed
+from app.load import Load
 from app.metrics import Metrics
 from app.training_process import Advance, Call, Done, Facts, Order, Turn
 from model.checkpoint import Checkpoint, Earlier
@@ -76,7 +77,11 @@ class Trainer:
     def __init__(self, metrics: Metrics, child: Child | None = None) -> None:
         self._accounts = count()
         self._account = next(self._accounts)
-        self._links = {"torch": _Link("torch", metrics, child), "tensorflow": _Link("tensorflow", metrics, None)}
+        self._load = Load()
+        self._links = {
+            "torch": _Link("torch", metrics, self._load, child),
+            "tensorflow": _Link("tensorflow", metrics, self._load, None),
+        }
 
     def seat(self) -> "Trainer":
         """The same processes, on an account of its own: what one connection asks for costs no other its turns."""
@@ -138,6 +143,11 @@ class Trainer:
         run.update = turn.update
         return turn
 
+    @property
+    def is_loaded(self) -> bool:
+        """Whether messages should travel together."""
+        return self._load.is_high
+
     def close(self) -> None:
         for link in self._links.values():
             link.close()
@@ -156,9 +166,10 @@ class Trainer:
 class _Link(asyncio.Protocol):
     """One training process: orders over its socket, and whoever waits for what comes of them."""
 
-    def __init__(self, framework: Framework, metrics: Metrics, child: Child | None) -> None:
+    def __init__(self, framework: Framework, metrics: Metrics, load: Load, child: Child | None) -> None:
         self._framework = framework
         self._metrics = metrics
+        self._load = load
         self.child = child
         self._transport: Transport | None = None
         self._opening = asyncio.Lock()
@@ -213,6 +224,7 @@ class _Link(asyncio.Protocol):
             for made, seconds in done.ticks:
                 self._metrics.tick_seconds.observe(seconds)
                 self._metrics.updates.inc(made)
+            self._load.note(sum(seconds for _, seconds in done.ticks))
             for number, succeeded, result in done.results:
                 future = self._waiting.pop(number)
                 if future.done():

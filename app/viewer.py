@@ -125,7 +125,7 @@ class Viewer:
     async def _next_message(self) -> FromViewer | bytes | Refused | None:
         """What came, or None when it is time to make or send updates."""
         while self._inbox.empty():
-            wait = self._playback.wait() if self._playback else None
+            wait = self._playback.wait(self._trainer.is_loaded) if self._playback else None
             if wait == 0:
                 return None
             await self._alarm.sleep(wait)

@@ -151,6 +151,7 @@ class _Layout:
         gates = len(self.maths.order)
         width = gates * self.padded
         self._parts: dict[str, tuple[slice, tuple[int, ...]]] = {}
+        self._picked: dict[str, tuple[slice, tuple[int, ...]]] = {}
         self.size = 0
         for name, shape in (
             ("rnn.weight_hh_l0", (self.padded, gates, self.padded)),
@@ -160,14 +161,15 @@ class _Layout:
             ("out.weight", (self.padded,)),
             ("out.bias", (VECTOR,)),
         ):
-            self._parts[name] = slice(self.size, self.size + int(np.prod(shape))), shape
-            self.size = self._parts[name][0].stop
-        self.widths = {"rnn.weight_hh_l0": (self.padded, width)}
+            part = slice(self.size, self.size + int(np.prod(shape)))
+            self._parts[name] = part, shape
+            self._picked[name] = part, (self.padded, width) if name == "rnn.weight_hh_l0" else (part.stop - part.start,)
+            self.size = part.stop
 
     def pick(self, rows: Float[np.ndarray, "... numbers"], name: str) -> Float[np.ndarray, "..."]:
         """A view of one tensor of each row, padded."""
-        part, shape = self._parts[name]
-        return rows[..., part].reshape(*rows.shape[:-1], *self.widths.get(name, (int(np.prod(shape)),)))
+        part, shape = self._picked[name]
+        return rows[..., part].reshape(*rows.shape[:-1], *shape)
 
     def weights(self, rows: Float[np.ndarray, "learners numbers"]) -> Weights:
         """Views of the rows."""
