@@ -379,6 +379,9 @@ class Updates(BaseModel):
 
     type: Literal["updates"] = "updates"
     updates: list[UpdateShown]
+    updates_per_second: float | None = Field(
+        None, description="there while the machine cannot keep up with the paces asked of it: what this run is given"
+    )
 
 
 class Changed(LiveFields):
@@ -435,9 +438,10 @@ def encode_update(update: Update) -> bytes:
     return orjson.dumps(_shown(update), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def updates_text(updates: Iterable[bytes]) -> str:
-    """The text of an `updates` message, of what `encode_update` made."""
-    return (b'{"type":"updates","updates":[' + b",".join(updates) + b"]}").decode()
+def updates_text(updates: Iterable[bytes], per_second: float | None = None) -> str:
+    """The text of an `updates` message, of what `encode_update` made; with a rate where it falls behind the pace."""
+    rate = b"" if per_second is None else b',"updates_per_second":%.1f' % per_second
+    return (b'{"type":"updates","updates":[' + b",".join(updates) + b"]" + rate + b"}").decode()
 
 
 def encode_updates(updates: Iterable[Update]) -> str:

@@ -49,13 +49,15 @@ class Pacing:
         self._measure(now)
 
     def _measure(self, now: float) -> None:
-        self._since, self._let_go = now, 0.0
+        self._since, self._let_go, self._excused = now, 0.0, 0.0
+        self._blocked: float | None = None  # since when only the viewer holds up the next update
 
     def see(self, seen: int, update: int, now: float) -> None:
         """The viewer has drawn everything up to `seen`, of the `update` updates that were made."""
-        if self._seen + self.window <= update:
-            self._due = max(self._due, now - SLACK_SECONDS)  # it was the viewer that took its time
         self._seen = max(self._seen, min(seen, update))
+        if self._blocked is not None and self._seen + self.window > update:
+            self._excused += now - self._blocked
+            self._blocked = None
 
     def step(self) -> None:
         """Allow one update more, and pause."""
@@ -94,7 +96,7 @@ class Pacing:
         """Updates per second as they come, once they were measured long enough; at most the pace. Then anew."""
         if self.pace == "max" or now < self._since + RATE_SECONDS:
             return None
-        rate = self.pace * max(0.0, 1 - self._let_go / (now - self._since))
+        rate = self.pace * (1 - max(0.0, self._let_go - self._excused) / (now - self._since))
         self._measure(now)
         return rate
 
@@ -111,7 +113,10 @@ class Pacing:
 
         None if only a message from the viewer can bring it.
         """
-        if self._seen + self.window <= update or not (self.playing or self._steps):
+        if not (self.playing or self._steps):
+            return None
+        if self._seen + self.window <= update:
+            self._blocked = now if self._blocked is None else self._blocked
             return None
         due = self._due
         if together and self._interval:

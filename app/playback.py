@@ -5,10 +5,13 @@ from time import monotonic
 from app.messages import DivergedAt, Finished
 from app.pacing import Pacing
 from app.trainer import LEAST_WEIGHT, Run, Trainer
-from model.play import PlayState, View
+from model.play import Pace, PlayState, View
 
 KEEP_SECONDS = 5.0
 """A viewer is given a checkpoint at least so often while its run goes on."""
+
+IN_TIME = 0.95
+"""What comes of this part of the pace at least is no sign of a machine that cannot keep up."""
 
 KEEP_UPDATES = 500
 """And at least after so many updates: as many again are made in a moment where a run is taken up."""
@@ -25,6 +28,8 @@ class Playback:
         self.run = run
         self.pacing = Pacing(played.pace, played.playing, after, monotonic())
         self.views: frozenset[View] = frozenset(played.views)
+        self.per_second: float | None = None
+        """Updates as they come, while the machine cannot keep up with the pace."""
         self._after = after
         # it may have lost the connection between the last update and the word that this was the last
         self._finish_again = resumed and 0 < after == run.recipe.stop_after
@@ -36,6 +41,10 @@ class Playback:
     def played(self) -> PlayState:
         """How it is played at this moment."""
         return PlayState(pace=self.pacing.pace, playing=self.pacing.playing, views=tuple(sorted(self.views)))
+
+    def set_pace(self, pace: Pace) -> None:
+        self.pacing.set_pace(pace, monotonic())
+        self.per_second = None
 
     def kept(self) -> None:
         """The viewer was given a checkpoint of the run as it stands."""
@@ -90,7 +99,10 @@ class Playback:
         elif most := pacing.allowance(run.update, monotonic()):
             weight = LEAST_WEIGHT if pacing.pace == "max" else pacing.pace
             turn = await trainer.advance(run, most, self.views, run.recipe.stop_after, weight)
-            pacing.made(turn.made, monotonic())
+            now = monotonic()
+            pacing.made(turn.made, now)
+            if (rate := pacing.rate(now)) is not None:
+                self.per_second = rate if pacing.pace != "max" and rate < IN_TIME * pacing.pace else None
             if turn.made:
                 self._ready.append(turn.text)
             finished = turn.made > 0 and run.done

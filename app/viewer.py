@@ -161,7 +161,7 @@ class Viewer:
             case Step():
                 playback.pacing.step()
             case SetPace():
-                playback.pacing.set_pace(message.pace, monotonic())
+                playback.set_pace(message.pace)
             case SetViews():
                 playback.views = message.views
             case SetLive():
@@ -285,7 +285,8 @@ class Viewer:
 
     async def _send(self, updates: list[bytes]) -> None:
         if updates:
-            await self._connection.send_text(updates_text(updates))
+            per_second = self._playback.per_second if self._playback else None
+            await self._connection.send_text(updates_text(updates, per_second))
 
     async def _tell_refusal(self, refused: Refused) -> None:
         self._metrics.refusals.labels(reason=refused.code).inc()

@@ -64,6 +64,7 @@ import { withLosses, withReached } from "./losses.js";
  * @property {number[]} recent losses of the last RECENT chunks
  * @property {number} carriedFor how many chunks on end started from the state that the chunk before them left
  * @property {Record<string, import("./losses.js").Reach>} reached by the floor's name
+ * @property {number|null} perSecond updates per second as they come, while the server cannot keep up with the pace
  * @property {Notice|null} notice
  * @property {Complaint|null} complaint
  */
@@ -108,7 +109,7 @@ export function apply(state, message) {
     case "opened":
       return opened(state, message);
     case "updates":
-      return resumes(state) ? state : folded(state, message.updates); // a new run may yet be refused: this one goes on
+      return resumes(state) ? state : folded(state, message); // a new run may yet be refused: this one goes on
     case "changed":
       return resumes(state) ? state : changed(state, message);
     case "finished":
@@ -160,7 +161,7 @@ function fromThePage(state, message) {
     case "pause":
       return { ...state, playing: false };
     case "pace":
-      return { ...state, pace: message.pace };
+      return { ...state, pace: message.pace, perSecond: null };
     case "dismissed":
       return { ...state, complaint: null, notice: keptNotice(state) ? null : state.notice };
     default:
@@ -201,6 +202,7 @@ function emptyRun() {
     recent: [],
     carriedFor: 0,
     reached: {},
+    perSecond: null,
     notice: null,
   };
 }
@@ -273,7 +275,7 @@ function changed(state, message) {
   return { ...state, changes, made, current: recipeAfter(state.recipe, changes, made), complaint: null };
 }
 
-function folded(state, updates) {
+function folded(state, { updates, updates_per_second: perSecond = null }) {
   const fresh = updates.filter((update) => update.update > state.update);
   if (fresh.length === 0) return state;
   const chunks = fresh.map((update) => toChunk(update, state));
@@ -284,6 +286,7 @@ function folded(state, updates) {
   return {
     ...state,
     made,
+    perSecond,
     current: hasCome(state, made) ? recipeAfter(state.recipe, state.changes, made) : state.current,
     recent,
     carriedFor,

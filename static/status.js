@@ -52,7 +52,7 @@ export class Status {
   }
 
   /** @returns {{text: string, acts: string[]}|null} a sentence, and what can be done about it */
-  #sentence({ connection, notice, opening, update, isRecording }, refusal) {
+  #sentence({ connection, notice, opening, update, isRecording, playing, perSecond }, refusal) {
     const { status, seconds, detail } = connection;
     if (status === "full" && isRecording) return { text: this.#words.say("notice.recording", { seconds }), acts: ["retry"] };
     if (BUSY.includes(status)) {
@@ -65,6 +65,7 @@ export class Status {
       return { text: this.#words.say("link.refused", { why }), acts: ["default"] };
     }
     if (opening?.slow) return { text: this.#words.say("notice.slow"), acts: [] };
+    if (!notice && playing && perSecond != null) return { text: this.#words.say("notice.hall", { rate: rateOf(perSecond) }), acts: [] };
     if (!notice) return null;
     const acts = [{ finished: "play", diverged: "rewind" }[notice.kind] ?? "dismiss"];
     return { text: this.#words.say(`notice.${notice.kind}`, { ...notice, update: this.#grouped(notice.update) }), acts };
@@ -86,4 +87,9 @@ export class Status {
       setText(button, this.#words.say(`notice.act.${act}`, { update }));
     });
   }
+}
+
+/** @param {number} perSecond @returns {string} with a digit behind the point only where that says something */
+function rateOf(perSecond) {
+  return perSecond < 10 ? String(Math.round(10 * perSecond) / 10) : String(Math.round(perSecond));
 }

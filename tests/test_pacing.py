@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.pacing import MAX_WINDOW, MESSAGE_SECONDS, SLACK_SECONDS, Pacing
+from app.pacing import FRAME_SECONDS, MAX_WINDOW, MESSAGE_SECONDS, RATE_SECONDS, SLACK_SECONDS, Pacing
 
 
 def simulate(pacing: Pacing, seconds: float, acknowledge: bool = True) -> int:
@@ -95,3 +95,54 @@ def test_at_pace_max_messages_keep_their_distance_and_below_it_they_do_not_wait(
         pacing.sent(1.0)
     assert fast.until_message(1.01) == pytest.approx(MESSAGE_SECONDS - 0.01)
     assert slow.until_message(1.01) == 0
+
+
+def late(pacing: Pacing, seconds: float, share: float) -> float | None:
+    """The rate after some seconds in which only a share of what is due is made, each acknowledged at once."""
+    now, update = 0.0, 0
+    while now < seconds:
+        now += 1 / (share * 20)
+        if count := min(1, pacing.allowance(update, now)):
+            update += count
+            pacing.made(count, now)
+            pacing.see(update, update, now)
+    return pacing.rate(now)
+
+
+def test_the_rate_is_what_comes_where_less_is_made_than_is_due() -> None:
+    assert late(Pacing(20.0, True, 0, 0.0), 60, 0.6) == pytest.approx(12, rel=0.02)
+    assert late(Pacing(20.0, True, 0, 0.0), 60, 1.0) == pytest.approx(20, rel=0.02)
+
+
+def test_a_viewer_that_takes_its_time_is_no_full_hall() -> None:
+    pacing = Pacing(20.0, True, 0, 0.0)
+    now, update = 0.0, 0
+    while now < 60:
+        update += (count := pacing.allowance(update, now))
+        pacing.made(count, now)
+        assert pacing.until_update(update, now) is None or count == 0 or update < pacing.window
+        now += 0.5
+        pacing.see(update, update, now)
+    assert pacing.rate(now) == pytest.approx(20, rel=0.1)
+
+
+def test_the_rate_is_measured_for_some_seconds_and_then_anew() -> None:
+    pacing = Pacing(20.0, True, 0, 0.0)
+    assert pacing.rate(0.5 * RATE_SECONDS) is None
+    assert pacing.rate(RATE_SECONDS) == 20
+    assert pacing.rate(1.5 * RATE_SECONDS) is None
+
+
+def test_at_pace_max_there_is_no_rate_to_fall_behind() -> None:
+    assert Pacing("max", True, 0, 0.0).rate(60.0) is None
+
+
+def test_where_the_machine_is_loaded_updates_are_made_together() -> None:
+    pacing = Pacing(20.0, True, 0, 0.0)
+    pacing.made(1, 0.0)
+    assert pacing.until_update(1, 0.0) == pytest.approx(0.05, abs=FRAME_SECONDS)
+    assert pacing.until_update(1, 0.0, together=True) == pytest.approx(0.1, abs=FRAME_SECONDS)
+    assert pacing.allowance(1, 0.1) == 2
+    slow = Pacing(5.0, True, 0, 0.0)
+    slow.made(1, 0.0)
+    assert slow.until_update(1, 0.0, together=True) == pytest.approx(0.2, abs=FRAME_SECONDS), "no later than without"

@@ -1,0 +1,127 @@
+"""A full hall: all slow down in proportion, are told so, and a heavy recipe takes no more than its share."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+from playwright.sync_api import Browser, expect
+
+from tests.conftest import Server
+from tests.viewers import TestViewer, viewer
+from tests.visits import DESK, Visit
+
+HEAVY = {
+    "cell": "lstm",
+    "hidden_size": 128,
+    "samples": 10,
+    "shortest": 6,
+    "longest": 6,
+    "fewest_streams": 8,
+    "most_streams": 8,
+}
+ENOUGH = 3
+"""Messages with a rate after which it is taken to be steady; it is measured every two seconds."""
+
+
+class Player:
+    """A viewer that acknowledges all, on a thread, and remembers what it was told of its rate."""
+
+    def __init__(self, one: TestViewer, **fields: Any) -> None:
+        self.rates: list[float | None] = []
+        self.more = threading.Condition()
+        self._one = one
+        one.open(**fields)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._play)
+        self._thread.start()
+
+    def _play(self) -> None:
+        while not self._ended.is_set():
+            message = self._one.until("updates")
+            self._one.seen(message["updates"][-1]["update"])
+            with self.more:
+                self.rates.append(message.get("updates_per_second"))
+                self.more.notify()
+
+    def until(self, holds: Callable[[list[float | None]], bool], seconds: float = 60) -> None:
+        with self.more:
+            assert self.more.wait_for(lambda: holds(self.rates), seconds), self.rates[-10:]
+
+    def set_pace(self, pace: float) -> None:
+        self._one.send(type="pace", pace=pace)
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join(60)
+
+
+@contextmanager
+def players(url: str, *all_fields: dict[str, Any]) -> Iterator[list[Player]]:
+    with ExitStack() as stack:
+        made = []
+        for fields in all_fields:
+            player = Player(stack.enter_context(viewer(url)), **fields)
+            stack.callback(player.end)
+            made.append(player)
+        yield made
+
+
+def told(rates: list[float | None]) -> list[float]:
+    """Each rate once."""
+    found = [rate for rate in rates if rate is not None]
+    return list(dict.fromkeys(found))
+
+
+def test_in_a_full_hall_all_slow_down_in_proportion_and_hear_how_far(server: Server) -> None:
+    with players(server.ws, *({"recipe": HEAVY, "pace": pace} for pace in (30, 30, 60))) as (one, other, fast):
+        for player in (one, other, fast):
+            player.until(lambda rates: len(told(rates)) >= ENOUGH)
+        slow = (told(one.rates)[-1] + told(other.rates)[-1]) / 2
+        assert slow < 25, "or the machine is so fast that this hall is not full"
+        assert 1.4 < told(fast.rates)[-1] / slow < 2.8, "twice the pace, twice the share"
+
+
+def test_who_keeps_pace_again_hears_no_more_of_a_full_hall(server: Server) -> None:
+    with players(server.ws, {"recipe": HEAVY, "pace": 60}) as (one,):
+        one.until(lambda rates: bool(told(rates)))
+        one.set_pace(0.5)
+        one.until(lambda rates: rates[-1] is None)
+
+
+def test_heavy_recipes_leave_a_light_one_its_pace(server: Server) -> None:
+    heavy = [{"recipe": HEAVY, "pace": 60}] * 3
+    with players(server.ws, *heavy, {"pace": 5}) as (*crowd, light):
+        for player in crowd:
+            player.until(lambda rates: len(told(rates)) >= ENOUGH)
+        light.until(lambda rates: len(rates) >= 20)
+        assert told(light.rates) == []
+
+
+def test_a_prediction_and_a_probe_are_answered_beside_a_full_hall(server: Server) -> None:
+    with players(server.ws, *[{"recipe": HEAVY, "pace": "max"}] * 4), httpx.Client(base_url=server.url) as client:
+        for _ in range(20):
+            assert client.get("/healthz").status_code == 200
+            assert len(client.post("/predict", json={"sequence": [0.0, 0.5, 1.0]}).json()["prediction"]) == 3
+
+
+def test_a_paused_page_has_nothing_made_for_it(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace=60)
+        one.until("updates")
+        one.send(type="pause")
+        one.settles(acknowledge=True)
+        before = server.metric("unrolled_updates_total")
+        assert one.is_silent()
+        assert server.metric("unrolled_updates_total") == before
+
+
+def test_the_page_says_that_the_hall_is_full_and_what_each_is_given(browser: Browser, server_url: str) -> None:
+    fields = "&".join(f"{name}={value}" for name, value in HEAVY.items())
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    visit = Visit(context, f"{server_url}/#{fields}&pace=60", charts=False)
+    expect(visit.at("notice")).to_contain_text("The hall is full:", timeout=60_000)
+    expect(visit.at("notice")).to_contain_text("updates/s each.")
+    assert visit.troubles == []
+    context.close()
