@@ -35,7 +35,7 @@ ALONE_SECONDS = 0.025
 TOGETHER = 64
 """How many advance together at the most: while the server sends what these made, the next ones can be under way."""
 
-TOGETHER_SECONDS = 0.05
+TOGETHER_SECONDS = 0.016
 """What those who advance together may be expected to take for one update each."""
 
 READ_BYTES = 2**18
