@@ -227,17 +227,6 @@ class Seat:
         row: Float[np.ndarray, "kinds numbers"] = self.slab.rows[self.place.row]
         return row
 
-    def job(
-        self,
-        x: Float32[np.ndarray, "streams time"],
-        target: Float32[np.ndarray, "streams time"],
-        state: StateArray | None,
-        learning_rate: float | None,
-        views: AbstractSet[View],
-    ) -> Job:
-        """What `run` would do, to be done together with others'."""
-        return Job(self, x, target, state, learning_rate, views)
-
     def run(
         self,
         x: Float32[np.ndarray, "streams time"],
@@ -247,7 +236,7 @@ class Seat:
         views: AbstractSet[View],
     ) -> Outcome:
         """As `Program.run` says."""
-        (outcome,) = self.fleet.run([self.job(x, target, state, learning_rate, views)])
+        (outcome,) = self.fleet.run([Job(self, x, target, state, learning_rate, views)])
         if isinstance(outcome, NotFinite):
             raise outcome
         return outcome
@@ -435,7 +424,7 @@ class _Tile:
             steps = np.array([job.seat.steps + 1 for job in self._jobs])
             _adam(rows, gradients, rates, steps)
         else:
-            rows[:, 0] -= self._dtype(1) * rates.astype(self._dtype)[:, None] * gradients
+            rows[:, 0] -= rates.astype(self._dtype)[:, None] * gradients
         # one sum tells in the common case; it also overflows for numbers that are merely large, so then look
         sums = rows.reshape(len(rows), -1).sum(1) + gradients.sum(1)
         for at in np.flatnonzero(~np.isfinite(sums)).tolist():
