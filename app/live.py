@@ -22,7 +22,7 @@ def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics) ->
 
     async def serve(connection: Connection[FromViewer]) -> None:
         with metrics.viewers.track_inprogress():
-            viewer = Viewer(next(numbers), connection, trainer, store, metrics)
+            viewer = Viewer(next(numbers), connection, trainer, store, metrics, viewers)
             viewers.add(viewer)
             try:
                 await viewer.serve()

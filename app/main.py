@@ -21,7 +21,7 @@ from app.predictor import Predictor
 from app.refusals import install
 from app.settings import Settings
 from app.shortcut import Shortcut
-from app.trainer import Trainer
+from app.trainer import ProcessLost, Trainer
 from app.wire import Wire
 from model.recipe import Recipe
 from model.tensorflow_program import INSTALL
@@ -55,8 +55,12 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
 
     async def warm_up() -> None:
         nonlocal readiness
-        await trainer.start()
-        readiness = "ok"
+        while readiness == "starting":
+            try:
+                await trainer.start()
+                readiness = "ok"
+            except ProcessLost:
+                await asyncio.sleep(1.0)  # it is logged; another one is started
         await page.compress()
         # what start-up made lives as long as the process: without this each full collection looks at it again
         gc.collect()

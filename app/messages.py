@@ -382,6 +382,7 @@ class Updates(BaseModel):
     updates_per_second: float | None = Field(
         None, description="there while the machine cannot keep up with the paces asked of it: what this run is given"
     )
+    viewers: int | None = Field(None, description="beside it: how many viewers there are")
 
 
 class Changed(LiveFields):
@@ -438,9 +439,9 @@ def encode_update(update: Update) -> bytes:
     return orjson.dumps(_shown(update), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def updates_text(updates: Iterable[bytes], per_second: float | None = None) -> str:
+def updates_text(updates: Iterable[bytes], per_second: float | None = None, viewers: int = 1) -> str:
     """The text of an `updates` message, of what `encode_update` made; with a rate where it falls behind the pace."""
-    rate = b"" if per_second is None else b',"updates_per_second":%.1f' % per_second
+    rate = b"" if per_second is None else b',"updates_per_second":%.1f,"viewers":%d' % (per_second, viewers)
     return (b'{"type":"updates","updates":[' + b",".join(updates) + b"]" + rate + b"}").decode()
 
 

@@ -19,7 +19,7 @@ FRAME_SECONDS = 1 / 60
 TOGETHER_SECONDS = 0.1
 """Where the machine is loaded, updates that are due within so long are made and sent together, when the last is due."""
 
-RATE_SECONDS = 2.0
+RATE_SECONDS = 3.0
 """Over how long it is measured whether updates come at the pace."""
 
 SLACK_SECONDS = 0.25

@@ -46,6 +46,14 @@ class Playback:
         self.pacing.set_pace(pace, monotonic())
         self.per_second = None
 
+    def _note(self, rate: float) -> None:
+        """The newest measurement of how many updates a second come. One after another they are smoothed."""
+        pace = self.pacing.pace
+        if pace == "max" or rate >= IN_TIME * pace:
+            self.per_second = None
+        else:
+            self.per_second = rate if self.per_second is None else (self.per_second + rate) / 2
+
     def kept(self) -> None:
         """The viewer was given a checkpoint of the run as it stands."""
         self._kept, self._kept_at = self.run.update, monotonic()
@@ -90,7 +98,7 @@ class Playback:
         """
         run, pacing = self.run, self.pacing
         if self.is_catching_up:
-            turn = await trainer.advance(run, self._after - run.update, frozenset(), weight=LEAST_WEIGHT)
+            turn = await trainer.advance(run, self._after - run.update, frozenset())
             finished = False
         elif self._finish_again:
             self._finish_again = False
@@ -102,7 +110,7 @@ class Playback:
             now = monotonic()
             pacing.made(turn.made, now)
             if (rate := pacing.rate(now)) is not None:
-                self.per_second = rate if pacing.pace != "max" and rate < IN_TIME * pacing.pace else None
+                self._note(rate)
             if turn.made:
                 self._ready.append(turn.text)
             finished = turn.made > 0 and run.done

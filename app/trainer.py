@@ -48,6 +48,7 @@ class Run:
     def __init__(self, link: "_Link", number: int, facts: Facts) -> None:
         self.link = link
         self.number = number
+        self.process = link.process
         self.recipe: Recipe = facts.recipe
         self.changes: tuple[Change, ...] = facts.changes
         self.update: int = facts.update
@@ -56,6 +57,12 @@ class Run:
         self.versions: dict[str, str] = facts.versions
         self.earlier: tuple[Earlier, ...] = facts.earlier
         weakref.finalize(self, link.left.append, number).atexit = False
+
+    def link_there(self) -> "_Link":
+        """The link to its process. Raises ProcessLost where that is another one by now."""
+        if self.link.process != self.process:
+            raise ProcessLost("the training process has ended")
+        return self.link
 
     @property
     def done(self) -> bool:
@@ -91,7 +98,12 @@ class Trainer:
 
     async def start(self) -> None:
         """Be ready for PyTorch's runs."""
-        await self._call(await self._link("torch"), "hello")
+        await self.count("torch")
+
+    async def count(self, framework: Framework) -> int:
+        """How many runs its process holds; answered once that has started. Raises ProcessLost."""
+        runs: int = await self._call(await self._link(framework), "count")
+        return runs
 
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Run:
         """A new run. Raises what Learner raises, or ProcessLost."""
@@ -113,21 +125,26 @@ class Trainer:
             facts = await self._call(link, "resume", number, data)
         return Run(link, number, facts), facts.played
 
+    def let_go(self) -> None:
+        """Tell the processes of runs that nobody holds any more."""
+        for link in self._links.values():
+            link.let_go()
+
     async def change(self, run: Run, fields: dict[str, object], after: int | None) -> Change:
         """Set live fields. Raises what Learner.change raises, or ProcessLost."""
         Change.model_validate({**fields, "after_update": run.update if after is None else after})
         change: Change
-        change, run.changes = await self._call(run.link, "change", run.number, fields, after)
+        change, run.changes = await self._call(run.link_there(), "change", run.number, fields, after)
         return change
 
     async def checkpoint(self, run: Run, played: PlayState) -> bytes:
         """Raises ProcessLost."""
-        data: bytes = await self._call(run.link, "checkpoint", run.number, played)
+        data: bytes = await self._call(run.link_there(), "checkpoint", run.number, played)
         return data
 
     async def compare(self, run: Run, receipt: Receipt) -> Verdict:
         """What the run came to, beside a receipt. Raises ProcessLost."""
-        verdict: Verdict = await self._call(run.link, "compare", run.number, receipt)
+        verdict: Verdict = await self._call(run.link_there(), "compare", run.number, receipt)
         return verdict
 
     async def advance(
@@ -137,9 +154,9 @@ class Trainer:
 
         Raises ProcessLost.
         """
-        number = run.link.next_order()
-        order = Advance(number, self._account, weight, run.number, most, frozenset(views), stop_at)
-        turn: Turn = await run.link.order(order)
+        link = run.link_there()
+        order = Advance(link.next_order(), self._account, weight, run.number, most, frozenset(views), stop_at)
+        turn: Turn = await link.order(order)
         run.update = turn.update
         return turn
 
@@ -171,6 +188,8 @@ class _Link(asyncio.Protocol):
         self._metrics = metrics
         self._load = load
         self.child = child
+        self.process = 0
+        """Counts the processes that there were: another one knows nothing of a run that this one had."""
         self._transport: Transport | None = None
         self._opening = asyncio.Lock()
         self._frames = Frames()
@@ -211,6 +230,16 @@ class _Link(asyncio.Protocol):
         self._orders.append(order)
         return await future
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._waiting
+
+    def let_go(self) -> None:
+        """Say which runs nobody holds any more, if nothing else is about to be said."""
+        if self.left and not self._orders:
+            self._send()
+
     def _send(self) -> None:
         """Whoever orders at about the same time begins together."""
         if self._transport is not None:
@@ -227,9 +256,10 @@ class _Link(asyncio.Protocol):
             self._load.note(sum(seconds for _, seconds in done.ticks))
             for number, succeeded, result in done.results:
                 future = self._waiting.pop(number)
-                if future.done():
-                    continue  # whoever asked has gone
-                if succeeded:
+                if future.done():  # whoever asked has gone
+                    if isinstance(result, Facts):
+                        self.left.append(result.run)
+                elif succeeded:
                     future.set_result(result)
                 else:
                     future.set_exception(result)
@@ -247,6 +277,7 @@ class _Link(asyncio.Protocol):
         child, self.child = self.child, None
         if child is not None:
             child.close()
+        self.process += 1
         waiting, self._waiting = self._waiting, {}
         self.left.clear()
         for future in waiting.values():

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
 from app.child import Frames, framed
@@ -83,6 +83,7 @@ class Turn(NamedTuple):
 class Facts:
     """What is to be known of a run that was begun or taken up."""
 
+    run: int
     recipe: Recipe
     changes: tuple[Change, ...]
     update: int
@@ -116,8 +117,9 @@ class Runs:
     def __contains__(self, run: int) -> bool:
         return run in self._learners
 
-    def hello(self) -> None:
-        """Answered once everything is imported."""
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._learners)
 
     def begin(self, run: int, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Facts:
         return self._take_in(run, Learner(recipe, weights, changes, self._fleet.join), None)
@@ -133,6 +135,7 @@ class Runs:
         self._learners[run] = learner
         program = learner.program
         return Facts(
+            run,
             learner.recipe,
             learner.changes,
             learner.update,
@@ -171,7 +174,7 @@ class _Turns:
 
     def tick(self) -> None:
         """One update of each that goes on."""
-        began = perf_counter()
+        began, cpu = perf_counter(), process_time()
         made = advance_together([(self._runs[order.run], order.views) for order in self.going])
         for order, one in zip(self.going, made, strict=True):
             if isinstance(one, Diverged):
@@ -180,12 +183,13 @@ class _Turns:
                 self._texts[order.number].append(encode_update(one))
         seconds = perf_counter() - began
         self.ticks.append((len(made), seconds))
-        # its own share of the maths, and of the rest as much as any other's
+        # of the maths its own share, of the rest as much as any other; nothing of what other processes took
         own = [sum(one.milliseconds.values()) / 1e3 if isinstance(one, Update) else 0.0 for one in made]
         rest = max(0.0, seconds - sum(own)) / len(own)
+        busy = (process_time() - cpu) / seconds
         for order, cost in zip(self.going, own, strict=True):
-            self.seconds[order.number] += cost + rest
-            self._runs.seconds[order.run] = cost + rest
+            self.seconds[order.number] += busy * (cost + rest)
+            self._runs.seconds[order.run] = busy * (cost + rest)
         self.going = [order for order in self.going if not self._is_over(order)]
 
     def _is_over(self, order: Advance) -> bool:
@@ -205,6 +209,8 @@ class TrainingProcess:
         self._pipe = pipe
         self._frames = Frames()
         self._runs = Runs(framework)
+        self._poll = select.poll()  # not select, which knows no descriptor from 1024 on
+        self._poll.register(pipe, select.POLLIN)
         self._left: list[int] = []
         self._unsent = bytearray()
         self._queue: FairQueue[Order] = FairQueue()
@@ -219,11 +225,11 @@ class TrainingProcess:
     def _hear(self, wait: bool) -> None:
         """Queue what has come, and send what can be sent; wait for something if nothing is there to be done."""
         while True:
-            to_write = [self._pipe] if self._unsent else []
-            readable, writable, _ = select.select([self._pipe], to_write, [], None if wait else 0)
-            if writable:
+            self._poll.modify(self._pipe, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+            events = sum(event for _, event in self._poll.poll(None if wait else 0))
+            if events & select.POLLOUT:
                 self._flush()
-            if readable:
+            if readable := bool(events & ~select.POLLOUT):
                 self._read()
             if (not readable and not wait) or (wait and self._queue):
                 return
@@ -250,10 +256,14 @@ class TrainingProcess:
     def _work(self) -> None:
         while self._left:
             self._runs.leave(self._left.pop())
-        pieces = [piece for piece in self._queue.pop(TOGETHER, TOGETHER_SECONDS) if not self._is_left(piece.work)]
+        popped = self._queue.pop(TOGETHER, TOGETHER_SECONDS)
+        pieces = [piece for piece in popped if not self._is_left(piece.work)]
+        if len(pieces) < len(popped):
+            ended = [piece.work.number for piece in popped if self._is_left(piece.work)]
+            self._send(Done([(number, False, KeyError("this run has ended")) for number in ended], []))
         if not pieces:
             return
-        began = perf_counter()
+        began, cpu = perf_counter(), process_time()
         ticks: list[tuple[int, float]] = []
         seconds: dict[int, float] = {}
         results: list[tuple[int, bool, Any]]
@@ -270,10 +280,13 @@ class TrainingProcess:
                 seconds, ticks = turns.seconds, turns.ticks
         except Exception as error:
             results = [(piece.work.number, False, _portable(error)) for piece in pieces]
-        even = (perf_counter() - began) / len(pieces)
+        even = (process_time() - cpu) / len(pieces)
         for piece in pieces:
             self._queue.charge(piece, seconds.get(piece.work.number, even))
-        self._unsent += framed(Done(results, ticks))
+        self._send(Done(results, ticks))
+
+    def _send(self, done: Done) -> None:
+        self._unsent += framed(done)
         self._flush()
 
     def _is_left(self, order: Order) -> bool:

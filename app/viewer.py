@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sized
 from dataclasses import asdict
 from time import monotonic
 
@@ -58,8 +59,10 @@ class Viewer:
         trainer: Trainer,
         store: ModelStore,
         metrics: Metrics,
+        everybody: Sized,
     ) -> None:
         self._number = number
+        self._everybody = everybody
         self._connection = connection
         self._trainer = trainer.seat()
         self._store = store
@@ -97,6 +100,8 @@ class Viewer:
             for task in (receiving, running):
                 task.cancel()
             await asyncio.gather(receiving, running, return_exceptions=True)
+            self._playback = None
+            self._trainer.let_go()
             log.info("viewer %d went", self._number)
 
     # ---------------------------------------------------------------- what comes in
@@ -104,7 +109,9 @@ class Viewer:
     async def _receive(self) -> None:
         while True:
             message = await self._connection.receive()
-            if isinstance(message, Seen) and self._playback is not None and self._inbox.empty():
+            if isinstance(message, Ping):
+                await self._connection.tell(Pong())  # not in line: the line may be waiting for training
+            elif isinstance(message, Seen) and self._playback is not None and self._inbox.empty():
                 self._playback.seen(message.update)  # at once: it is most of what comes, and has no answer
             else:
                 await self._inbox.put(message)
@@ -134,8 +141,7 @@ class Viewer:
     async def _answer(self, message: FromViewer | bytes | Refused) -> None:
         if isinstance(message, Refused):
             raise message
-        if isinstance(message, Ping):
-            return await self._connection.tell(Pong())
+        assert not isinstance(message, Ping), "it is answered where it is received"
         if isinstance(message, bytes):
             return await self._resume(message)
         if self._announced is not None:
@@ -286,7 +292,7 @@ class Viewer:
     async def _send(self, updates: list[bytes]) -> None:
         if updates:
             per_second = self._playback.per_second if self._playback else None
-            await self._connection.send_text(updates_text(updates, per_second))
+            await self._connection.send_text(updates_text(updates, per_second, len(self._everybody)))
 
     async def _tell_refusal(self, refused: Refused) -> None:
         self._metrics.refusals.labels(reason=refused.code).inc()

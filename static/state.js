@@ -64,7 +64,7 @@ import { withLosses, withReached } from "./losses.js";
  * @property {number[]} recent losses of the last RECENT chunks
  * @property {number} carriedFor how many chunks on end started from the state that the chunk before them left
  * @property {Record<string, import("./losses.js").Reach>} reached by the floor's name
- * @property {number|null} perSecond updates per second as they come, while the server cannot keep up with the pace
+ * @property {{rate: number, viewers: number}|null} behind updates per second, while the server cannot keep up with the pace
  * @property {Notice|null} notice
  * @property {Complaint|null} complaint
  */
@@ -161,7 +161,7 @@ function fromThePage(state, message) {
     case "pause":
       return { ...state, playing: false };
     case "pace":
-      return { ...state, pace: message.pace, perSecond: null };
+      return { ...state, pace: message.pace, behind: null };
     case "dismissed":
       return { ...state, complaint: null, notice: keptNotice(state) ? null : state.notice };
     default:
@@ -202,7 +202,7 @@ function emptyRun() {
     recent: [],
     carriedFor: 0,
     reached: {},
-    perSecond: null,
+    behind: null,
     notice: null,
   };
 }
@@ -275,7 +275,7 @@ function changed(state, message) {
   return { ...state, changes, made, current: recipeAfter(state.recipe, changes, made), complaint: null };
 }
 
-function folded(state, { updates, updates_per_second: perSecond = null }) {
+function folded(state, { updates, updates_per_second: rate = null, viewers = 1 }) {
   const fresh = updates.filter((update) => update.update > state.update);
   if (fresh.length === 0) return state;
   const chunks = fresh.map((update) => toChunk(update, state));
@@ -286,7 +286,7 @@ function folded(state, { updates, updates_per_second: perSecond = null }) {
   return {
     ...state,
     made,
-    perSecond,
+    behind: rate === null ? null : { rate, viewers },
     current: hasCome(state, made) ? recipeAfter(state.recipe, state.changes, made) : state.current,
     recent,
     carriedFor,

@@ -42,8 +42,9 @@ export class Status {
     const { dataset } = document.body;
     dataset.connection = status;
     dataset.notice = state.notice?.kind ?? "";
-    const word = status === "live" ? (stopped(state) ?? (state.playing ? "live" : "paused")) : status;
-    setText(this.#at.word, this.#words.say(`status.${word}`));
+    const word = status === "live" ? (stopped(state) ?? (state.playing ? playing(state) : "paused")) : status;
+    dataset.behind = String(word === "hall" || word === "heavy");
+    setText(this.#at.word, this.#words.say(`status.${word}`, { rate: rateOf(state.behind?.rate ?? 0) }));
     this.#at.recording.hidden = !state.isRecording;
     this.#notice(this.#sentence(state, refusal), this.#grouped(state.update));
     const complaint = atField || refusal ? null : state.complaint;
@@ -52,7 +53,7 @@ export class Status {
   }
 
   /** @returns {{text: string, acts: string[]}|null} a sentence, and what can be done about it */
-  #sentence({ connection, notice, opening, update, isRecording, playing, perSecond }, refusal) {
+  #sentence({ connection, notice, opening, update, isRecording }, refusal) {
     const { status, seconds, detail } = connection;
     if (status === "full" && isRecording) return { text: this.#words.say("notice.recording", { seconds }), acts: ["retry"] };
     if (BUSY.includes(status)) {
@@ -65,7 +66,6 @@ export class Status {
       return { text: this.#words.say("link.refused", { why }), acts: ["default"] };
     }
     if (opening?.slow) return { text: this.#words.say("notice.slow"), acts: [] };
-    if (!notice && playing && perSecond != null) return { text: this.#words.say("notice.hall", { rate: rateOf(perSecond) }), acts: [] };
     if (!notice) return null;
     const acts = [{ finished: "play", diverged: "rewind" }[notice.kind] ?? "dismiss"];
     return { text: this.#words.say(`notice.${notice.kind}`, { ...notice, update: this.#grouped(notice.update) }), acts };
@@ -89,7 +89,16 @@ export class Status {
   }
 }
 
+/** A page and its twin are no hall: then it is the recipe that asks too much of the machine. */
+const ALONE = 2;
+
+/** @param {import("./state.js").State} state of a run that plays @returns {"live"|"hall"|"heavy"} whether it keeps its pace */
+function playing({ behind }) {
+  if (!behind) return "live";
+  return behind.viewers > ALONE ? "hall" : "heavy";
+}
+
 /** @param {number} perSecond @returns {string} with a digit behind the point only where that says something */
 function rateOf(perSecond) {
-  return perSecond < 10 ? String(Math.round(10 * perSecond) / 10) : String(Math.round(perSecond));
+  return perSecond < 2 ? String(Math.round(10 * perSecond) / 10) : String(Math.round(perSecond));
 }

@@ -21,6 +21,7 @@ HEAVY = {
     "fewest_streams": 8,
     "most_streams": 8,
 }
+LINK = "&".join(f"{name}={value}" for name, value in HEAVY.items())
 ENOUGH = 3
 """Messages with a rate after which it is taken to be steady; it is measured every two seconds."""
 
@@ -117,11 +118,34 @@ def test_a_paused_page_has_nothing_made_for_it(server: Server) -> None:
         assert server.metric("unrolled_updates_total") == before
 
 
-def test_the_page_says_that_the_hall_is_full_and_what_each_is_given(browser: Browser, server_url: str) -> None:
-    fields = "&".join(f"{name}={value}" for name, value in HEAVY.items())
+def test_the_page_says_that_the_hall_is_full_and_what_each_is_given(
+    browser: Browser, server_url: str, server: Server
+) -> None:
     context = browser.new_context(viewport=DESK, locale="en-US")
-    visit = Visit(context, f"{server_url}/#{fields}&pace=60", charts=False)
-    expect(visit.at("notice")).to_contain_text("The hall is full:", timeout=60_000)
-    expect(visit.at("notice")).to_contain_text("updates/s each.")
+    visit = Visit(context, f"{server_url}/#{LINK}&pace=60", charts=False)
+    expect(visit.at("status")).to_contain_text("heavy recipe:", timeout=60_000)
+    with players(server.ws, *[{"recipe": HEAVY, "pace": 60}] * 3):
+        expect(visit.at("status")).to_contain_text("the hall is full:", timeout=60_000)
+        expect(visit.at("status")).to_contain_text("updates/s each")
+    visit.at("play").click()
+    expect(visit.at("status")).to_have_text("paused")
     assert visit.troubles == []
     context.close()
+
+
+def test_who_takes_up_a_run_in_a_full_hall_has_a_share_too(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(pace="max")
+        checkpoint = one.checkpoint
+        one.updates(300)
+    with players(server.ws, *[{"recipe": HEAVY, "pace": 60}] * 4), viewer(server.ws) as again:
+        again.resume(checkpoint, after=300, pace=5, play=True)
+        assert again.updates(3)[0]["update"] == 301
+
+
+def test_a_ping_is_answered_while_training_keeps_the_run_waiting(server: Server) -> None:
+    with players(server.ws, *[{"recipe": HEAVY, "pace": "max"}] * 4), viewer(server.ws) as one:
+        one.open(recipe=HEAVY, pace="max")
+        for _ in range(5):
+            one.send(type="ping")
+            one.until("pong")

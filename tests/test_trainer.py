@@ -219,10 +219,29 @@ def test_a_run_that_nobody_holds_is_let_go_and_an_order_of_it_disturbs_nobody(on
     on_a_loop(test)
 
 
+def test_who_goes_while_a_run_is_begun_leaves_nothing_behind(on_a_loop: OnALoop[None]) -> None:
+    async def test(trainer: Trainer) -> None:
+        link = (await trainer.begin(Recipe(), None, ())).link
+        for _ in range(3):
+            beginning = [asyncio.create_task(trainer.begin(Recipe(seed=seed), None, ())) for seed in range(5)]
+            await asyncio.sleep(0.001)  # they are on their way
+            for task in beginning:
+                task.cancel()
+            await asyncio.gather(*beginning, return_exceptions=True)
+            await trainer.begin(Recipe(), None, ())  # behind them in line
+        gc.collect()
+        trainer.let_go()
+        assert await trainer.count("torch") <= 1, "the newest run's end may still be on its way"
+        assert link.is_idle
+
+    on_a_loop(test)
+
+
 def test_a_lost_process_is_told_and_the_next_run_has_another() -> None:
     async def test() -> None:
         trainer = Trainer(Metrics())
         run = await trainer.begin(Recipe(), None, ())
+        resting = await trainer.begin(Recipe(seed=2), None, ())
         data = await trainer.checkpoint(run, PlayState())
         child = run.link.child
         assert child is not None
@@ -231,6 +250,10 @@ def test_a_lost_process_is_told_and_the_next_run_has_another() -> None:
             while True:
                 await trainer.advance(run, 1, NOTHING)
         again, _ = await trainer.resume(data)
+        with pytest.raises(ProcessLost):
+            await trainer.advance(resting, 1, NOTHING)
+        with pytest.raises(ProcessLost):
+            await trainer.checkpoint(resting, PlayState())
         assert len(await made(trainer, again, 3)) == 3
         trainer.close()
 
