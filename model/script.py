@@ -85,7 +85,7 @@ class _Script:
         lasts = "random" if self._random_lengths else "fixed"
         given = self._recipe.model_dump(exclude_defaults=True)
         chosen = ", ".join(f"{name} {value}" for name, value in given.items()) or "all as in the tutorial"
-        drift = "but for rounding: another order of sums makes them drift apart after some hundred updates"
+        drift = "but for rounding: another order of sums makes them drift apart after a hundred updates or so"
         about = f"The recipe: {chosen}. It prints the losses that Unrolled shows for this recipe, {drift}."
         return [
             f'"""A recurrent network {what}, one chunk of {lasts} length at a time.',
