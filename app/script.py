@@ -30,7 +30,10 @@ def routes(store: ModelStore, settings: Settings) -> APIRouter:
         openapi_extra=documented_body("application/json", ScriptRequest.model_json_schema(), SCRIPT_EXAMPLES),
     )
     async def of_run(request: Request) -> Response:
-        """A recipe and its live changes in; a script out that needs torch and numpy and prints the same losses."""
+        """A recipe and its live changes in; a script out that needs torch and numpy and prints the run's losses.
+
+        They are the same but for rounding, from which the two drift apart after a hundred updates or so.
+        """
         body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
         return await asyncio.to_thread(_answer, body, store)
 

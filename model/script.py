@@ -1,4 +1,4 @@
-"""A recipe as a PyTorch script of the tutorial's kind, which prints the losses that the run shows."""
+"""A recipe as a PyTorch script of the tutorial's kind, which prints the losses that the run shows, but for rounding."""
 
 import base64
 import textwrap
@@ -20,8 +20,9 @@ _WIDTH = 100
 def script(recipe: Recipe, changes: Sequence[Change] = (), weights: Checkpoint | None = None) -> str:
     """The run of this recipe and change log as a script that needs torch and numpy only.
 
-    It has the lines that this recipe needs and no others. Where the run would be stopped because something is no
-    longer finite, the script goes on.
+    It has the lines that this recipe needs and no others. Its losses are those of `TorchProgram` to the bit, and those
+    of the run as far as rounding lets them: they begin alike and drift apart. Where the run would be stopped because
+    something is no longer finite, the script goes on.
 
     Args:
         weights: what to start from where the recipe's `weights` names a model; they become part of the script.
@@ -84,7 +85,8 @@ class _Script:
         lasts = "random" if self._random_lengths else "fixed"
         given = self._recipe.model_dump(exclude_defaults=True)
         chosen = ", ".join(f"{name} {value}" for name, value in given.items()) or "all as in the tutorial"
-        about = f"The recipe: {chosen}. It prints the losses that Unrolled shows for this recipe."
+        drift = "but for rounding: another order of sums makes them drift apart after a hundred updates or so"
+        about = f"The recipe: {chosen}. It prints the losses that Unrolled shows for this recipe, {drift}."
         return [
             f'"""A recurrent network {what}, one chunk of {lasts} length at a time.',
             "",
@@ -96,7 +98,7 @@ class _Script:
             "import torch",
             "from torch import nn",
             "",
-            "# one thread and PyTorch's own kernels, so that every sum is rounded as it is in Unrolled",
+            "# one thread and PyTorch's own kernels, so that every sum is rounded alike on each machine of a kind",
             "torch.set_num_threads(1)",
             "torch.backends.mkldnn.set_flags(False)",
         ]
@@ -129,7 +131,7 @@ class _Script:
             return ""
         if self._far_comes or self._recipe.sampling == "uniform":
             return "the page goes on for ever"
-        return f"the page goes on; the losses are the same up to {TUTORIAL_HORIZON // self._recipe.longest} updates"
+        return f"the page goes on; its signal is the same up to {TUTORIAL_HORIZON // self._recipe.longest} updates"
 
     def _random(self) -> list[str]:
         if not self._draws:

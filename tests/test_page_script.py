@@ -1,9 +1,9 @@
-"""The run as a script, from the page: what its dialog shows prints the losses that the page received."""
+"""The run as a script, from the page: what its dialog shows prints the losses that the page got, but for rounding."""
 
 import re
 from pathlib import Path
 
-import numpy as np
+import pytest
 from playwright.sync_api import expect
 
 from tests.test_script import rows, run_alone
@@ -32,10 +32,11 @@ def test_the_script_of_a_run_prints_the_losses_that_the_page_received(visit: Vis
     download.value.save_as(file)
     assert file.read_text("utf-8") == shown.text_content()
     said = rows(run_alone(tmp_path, file.name))
-    received = [(update["update"], update["length"], np.float32(update["loss"])) for update in page.updates()]
-    together = min(len(said), len(received))
-    assert together > changed[0] + 1, "the change is among what is compared"
-    assert said[:together] == received[:together]
+    received = page.updates()
+    assert min(len(said), len(received)) > changed[0] + 1, "the change is among what is compared"
+    for (number, length, loss), update in zip(said, received, strict=False):  # 60 at the most: rounding has not grown
+        assert (number, length) == (update["update"], update["length"])
+        assert loss == pytest.approx(update["loss"], rel=1e-3)
     page.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page.at("script")).to_be_focused()

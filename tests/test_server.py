@@ -48,9 +48,10 @@ def is_alive(process: int) -> bool:
 def watched(server: Server, count: int) -> Iterator[list[TestViewer]]:
     """Viewers, paused; each of two workers is all but sure to have one of twelve."""
     with ExitStack() as stack:
-        viewers = [stack.enter_context(viewer(server.ws)) for _ in range(count)]
-        for one in viewers:
-            one.open(play=False)
+        viewers = []
+        for _ in range(count):
+            viewers.append(stack.enter_context(viewer(server.ws)))
+            viewers[-1].open(play=False)  # the first of a worker waits until its training process is there
         yield viewers
 
 
@@ -70,6 +71,7 @@ def test_a_worker_that_dies_is_replaced_and_sigterm_ends_all_with_1012(start_ser
         lost, stays = all_workers(server)
         with watched(server, 12) as viewers:
             os.kill(lost, signal.SIGKILL)
+            eventually(lambda: not is_alive(lost), PATIENCE, "it ends, and is dealt no more connections")
             all_workers(server, besides=frozenset({lost}))
             left = []
             for one in viewers:

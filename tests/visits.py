@@ -163,8 +163,10 @@ class Visit:
     def opened(self) -> list[dict[str, Any]]:
         return [message for message in self.received if message["type"] == "opened" and "recipe" in message]
 
-    def updates(self) -> list[dict[str, Any]]:
-        return [update for message in self.received if message["type"] == "updates" for update in message["updates"]]
+    def updates(self, since: int = 0, until: int | None = None) -> list[dict[str, Any]]:
+        """Those that came, in messages from `since` to `until` of what was received."""
+        messages = (message for message in self.received[since:until] if message["type"] == "updates")
+        return [update for message in messages for update in message["updates"]]
 
     def changes(self, name: str, value: object) -> None:
         """Type a value into a live field, and wait until the server has set it."""
@@ -201,7 +203,8 @@ def visit(browser: Browser, server_url: str) -> Iterator[Visits]:
     yield visit
     for each in opened:
         each.context.close()
-    assert [trouble for each in opened for trouble in each.troubles] == []
+    troubles = [trouble for each in opened for trouble in each.troubles]
+    assert troubles == [], troubles
 
 
 def folded(browser: Browser, server_url: str, script: str) -> Any:

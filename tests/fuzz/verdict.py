@@ -51,7 +51,7 @@ def verdict(blob: bytes, updates: int = 2, hurried: bool = False) -> str:
     began, memory = time.thread_time(), Peak()
     try:
         checkpoint = Checkpoint.from_bytes(blob)
-        learner = Learner.resume(checkpoint, without_tensorflow) if checkpoint.resumable else None
+        learner = Learner.resume(checkpoint, tensorflow=without_tensorflow) if checkpoint.resumable else None
     except (CheckpointError, NotInstalled) as refused:
         seconds = time.thread_time() - began
         if seconds > MOST_SECONDS and not hurried:  # the collector, or a first import, may have come in between

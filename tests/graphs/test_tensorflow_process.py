@@ -22,9 +22,11 @@ SECONDS = 20
 
 
 def tensorflow_processes(server: Server) -> list[int]:
+    """The server's children that train TensorFlow's runs."""
     command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(server.process.pid)]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if "spawn_main" in line]
+    ours = (line for line in listed.splitlines() if "app.training_process" in line and "'tensorflow'" in line)
+    return [int(line.split()[0]) for line in ours]
 
 
 def test_a_run_over_the_socket_is_the_run_of_the_learner(server: Server) -> None:
