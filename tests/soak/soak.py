@@ -11,9 +11,10 @@ from time import monotonic
 import httpx
 import orjson
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import Server
-from tests.soak.guest import Guest, Misheard
+from tests.soak.guest import Guest, Misheard, missed_pong
 from tests.soak.readings import Reading, read
 from tests.soak.recipes import any_question
 
@@ -46,8 +47,10 @@ class Soaked:
     """When all had gone."""
 
 
-async def soak(server: Server, seed: int, seconds: float, every: float) -> Soaked:
-    """Let guests in for so long, and look at the server every so many seconds."""
+async def soak(
+    server: Server, seed: int, seconds: float, every: float, tell: Callable[[Soaked], None] = lambda soaked: None
+) -> Soaked:
+    """Let guests in for so long, and look at the server every so many seconds; `tell` hears of each look."""
     soaked = Soaked(await at_rest(server))
     over = asyncio.Event()
     began = monotonic()
@@ -62,7 +65,11 @@ async def soak(server: Server, seed: int, seconds: float, every: float) -> Soake
         living = [asyncio.create_task(life) for life in lives]
         while monotonic() < began + seconds:
             await asyncio.sleep(every)
-            soaked.readings.append(await read(server, monotonic() - began))
+            try:
+                soaked.readings.append(await read(server, monotonic() - began))
+            except httpx.HTTPError as wrong:
+                soaked.trouble.append(f"/metrics: {type(wrong).__name__}: {wrong}")
+            tell(soaked)
         over.set()
         await asyncio.gather(*living)
     gone = monotonic()
@@ -102,8 +109,11 @@ async def again(visit: Callable[[], Awaitable[None]], over: asyncio.Event, soake
     while not over.is_set():
         try:
             await visit()
-        except (Misheard, OSError, httpx.HTTPError) as wrong:
-            soaked.trouble.append(f"{type(wrong).__name__}: {wrong}")
+        except Exception as wrong:
+            if isinstance(wrong, ConnectionClosed) and missed_pong(wrong):
+                soaked.tally["missed a pong"] += 1
+            else:
+                soaked.trouble.append(f"{type(wrong).__name__}: {wrong}")
             await asyncio.sleep(1)
 
 
