@@ -12,7 +12,7 @@ from tests.conftest import Server
 from tests.soak.curve import svg, ticks
 from tests.soak.readings import Reading
 from tests.soak.soak import SEATS, Soaked, soak
-from tests.soak.verdict import wrongs
+from tests.soak.verdict import POOL, wrongs
 
 SEED = 1
 IDLE = Reading(0.0, 400.0, threads=20, files=30, tasks=4, viewers=0)
@@ -57,7 +57,7 @@ def test_one_high_reading_is_no_growth() -> None:
 @pytest.mark.parametrize("name", ["tasks", "threads", "files", "viewers"])
 def test_what_is_left_over_is_found(name: str) -> None:
     soaked = flat()
-    soaked.empty = replace(IDLE, **{name: getattr(IDLE, name) + 1})
+    soaked.empty = replace(IDLE, **{name: getattr(IDLE, name) + POOL + 1})
     (wrong,) = wrongs(soaked, "")
     assert name in wrong
 

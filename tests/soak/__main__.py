@@ -27,7 +27,7 @@ def main(minutes: float, seed: int, every: float, record: bool) -> int:
     print(f"before     {soaked.idle}\nafterwards {soaked.empty}")
     for number, one in enumerate(soaked.trouble, 1):
         print(f"trouble {number}: {one}")
-    if log:
+    if wrong:
         print(f"the server's log:\n{log[-5000:]}")
     print("\n".join(wrong) if wrong else "nothing is wrong")
     if record:

@@ -118,8 +118,9 @@ class Stay:
 
     def kept(self) -> tuple[bytes, int] | None:
         """The newest checkpoint and the last update heard, where they belong together."""
-        whole = self._checkpoint is not None and not self._opening and not self._comes_with
-        return (self._checkpoint, self.last) if whole else None
+        if self._checkpoint is None or self._opening or self._comes_with:
+            return None
+        return self._checkpoint, self.last
 
     # ---------------------------------------------------------------- what it hears
 

@@ -12,14 +12,15 @@ ABOUT = f"""# A soak
 `make soak` lives a long day of a server in a short time. {GUESTS} guests at a time come to one real server with {SEATS}
 seats, do a dozen things at random and go, and the next ones come. What each does is drawn from one seed: recipes of
 any shape, runs that diverge, every pace, pauses and single steps, changes, views, checkpoints, mistakes; some stop
-reading, some vanish with their wire cut, some come back with the checkpoint that they kept. {REGULARS} regulars stay all
-the time and must hear every update. Beside them others ask `/predict` for sequences of any shape and stream over
+reading, some vanish with their wire cut, some come back with the checkpoint that they kept. {REGULARS} regulars stay
+all the time and must hear every update. Beside them others ask `/predict` for sequences of any shape and stream over
 `/ws/predict`.
 
 It fails if anybody hears what is out of order, a wrong refusal or nothing at all; if the server logs an error; if
-tasks, threads, files or viewers are more when all have gone than before the first came; or if memory, of the server
-and its training process together, grows by more than {MOST_GROWTH:g} MB after the warm-up: from the median of the
-fifth that follows the first third to the median of the last fifth. `make test` has a soak of one minute in it.
+tasks, files or viewers are more when all have gone than before the first came, or threads by more than asyncio's pool
+may hold; or if memory, of the server and its training process together, grows by more than {MOST_GROWTH:g} MB after
+the warm-up: from the median of the fifth that follows the first third to the median of the last fifth. `make test` has
+a soak of one minute in it.
 """
 
 
@@ -65,8 +66,8 @@ def markdown(soaked: Soaked, minutes: float, seed: int, wrong: list[str]) -> str
             "Nothing was wrong." if not wrong else "Wrong:\n\n" + "\n".join(f"- {one}" for one in wrong),
             "",
             f"Recorded with `make soak ARGS='--minutes {minutes:g} --seed {seed} --record'` on {there['processor']},",
-            f"{there['cores']} cores, Python {there['python']}, torch {there['torch']}, guests and server on the same machine,",
-            f"whose load was {load:.1f} at the end.",
+            f"{there['cores']} cores, Python {there['python']}, torch {there['torch']}, guests and server on",
+            f"the same machine, whose load was {load:.1f} at the end.",
             "",
         ]
     )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
+from typing import Any
 
 import httpx
 import orjson
@@ -47,6 +48,10 @@ class Soaked:
     """When all had gone."""
 
 
+KEPT_SECONDS = 2.0
+"""How long `/predict`'s connections are kept: the server closes idle ones after 5, and one must not send just then."""
+
+
 async def soak(
     server: Server, seed: int, seconds: float, every: float, tell: Callable[[Soaked], None] = lambda soaked: None
 ) -> Soaked:
@@ -55,7 +60,8 @@ async def soak(
     over = asyncio.Event()
     began = monotonic()
     draws = (Random(f"{seed} {number}") for number in range(10**6))
-    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+    limits = httpx.Limits(keepalive_expiry=KEPT_SECONDS)
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as client:
         lives = [
             *(again(guest(server, next(draws), soaked.tally), over, soaked) for _ in range(GUESTS)),
             *(again(lambda: stays(server, over, soaked.tally), over, soaked) for _ in range(REGULARS)),
@@ -132,7 +138,7 @@ async def stays(server: Server, over: asyncio.Event, tally: Counter[str]) -> Non
                     heard = await wire.recv()
             except TimeoutError:
                 raise Misheard(f"a regular heard nothing for {STARVED_SECONDS:g} s after update {last}") from None
-            message = {"type": "checkpoint"} if isinstance(heard, bytes) else orjson.loads(heard)
+            message: dict[str, Any] = {} if isinstance(heard, bytes) else orjson.loads(heard)
             for update in message.get("updates", ()):
                 if update["update"] != last + 1:
                     raise Misheard(f"a regular heard {update['update']} after {last}")
