@@ -3,6 +3,7 @@
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
 # make fuzz   20,000 hostile checkpoints, and what some of them cost a live server
 # make faults kill -9, cut wires, reloads and moves at random moments, under a real page
+# make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
 # make recording  write static/recording.json, which the page plays while the hall is full
@@ -14,7 +15,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs fuzz faults check format schema recording bench chromium
+.PHONY: run test test-graphs fuzz faults soak check format schema recording bench chromium
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -31,6 +32,9 @@ fuzz: .venv/dev.stamp
 
 faults: .venv/dev.stamp chromium
 	$(bin)/pytest tests/faults $(ARGS)
+
+soak: .venv/dev.stamp
+	$(bin)/python -m tests.soak $(ARGS)
 
 check: .venv/dev.stamp
 	$(bin)/ruff check .

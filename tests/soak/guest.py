@@ -23,10 +23,16 @@ SHORT_SULK, LONG_SULK = 1.0, 12.0
 """Seconds without reading: the first is forgiven, the second more than the server waits for."""
 
 FULL = 1013
+MISSED_PONG = "keepalive ping timeout"
+"""The server's reason for closing where no pong came in time: a guest's own process may have been too busy for it."""
 
 
 class Misheard(AssertionError):
     """The server said something that it must not."""
+
+
+def missed_pong(closed: ConnectionClosed) -> bool:
+    return closed.rcvd is not None and closed.rcvd.reason == MISSED_PONG
 
 
 class Guest:
@@ -40,6 +46,7 @@ class Guest:
 
     async def visit(self) -> None:
         """One connection, from its first message to how it ends. Raises Misheard."""
+        self._tally["visits"] += 1
         async with connect(
             self._url, max_size=None, compression=None, ping_interval=None, close_timeout=2, open_timeout=PATIENCE
         ) as wire:
@@ -64,8 +71,10 @@ class Guest:
             self._tally["turned away"] += 1
         elif stay.sulked:
             self._tally["let go"] += 1
+        elif missed_pong(closed):
+            self._tally["missed a pong"] += 1
         elif not stay.leaves:
-            raise Misheard(f"the server closed with {code}") from closed
+            raise Misheard(f"the server closed: {closed}") from closed
 
     async def _stay(self, stay: "Stay") -> None:
         draw = self._draw
@@ -109,8 +118,9 @@ class Stay:
 
     def kept(self) -> tuple[bytes, int] | None:
         """The newest checkpoint and the last update heard, where they belong together."""
-        whole = self._checkpoint is not None and not self._opening and not self._comes_with
-        return (self._checkpoint, self.last) if whole else None
+        if self._checkpoint is None or self._opening or self._comes_with:
+            return None
+        return self._checkpoint, self.last
 
     # ---------------------------------------------------------------- what it hears
 

@@ -1,10 +1,8 @@
-"""What a server holds, read from outside, and whether it grows."""
+"""What a server holds, its training process included, read from outside."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
-import numpy as np
 
 from bench.processes import open_files, resident_bytes, threads
 from tests.conftest import Server
@@ -31,9 +29,3 @@ async def read(server: Server, seconds: float) -> Reading:
     numbers = dict(line.rsplit(" ", 1) for line in lines if line.startswith(("unrolled_tasks ", "unrolled_viewers ")))
     tasks, viewers = (int(float(numbers[name])) for name in ("unrolled_tasks", "unrolled_viewers"))
     return Reading(seconds, resident, running, files, tasks, viewers)
-
-
-def growth(readings: Sequence[Reading]) -> float:
-    """Megabytes a minute: the slope of a straight line through the memory, by least squares."""
-    slope, _ = np.polyfit([one.seconds / 60 for one in readings], [one.resident for one in readings], 1)
-    return float(slope)

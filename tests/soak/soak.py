@@ -7,13 +7,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
+from typing import Any
 
 import httpx
 import orjson
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import Server
-from tests.soak.guest import Guest, Misheard
+from tests.soak.guest import Guest, Misheard, missed_pong
 from tests.soak.readings import Reading, read
 from tests.soak.recipes import any_question
 
@@ -46,13 +48,20 @@ class Soaked:
     """When all had gone."""
 
 
-async def soak(server: Server, seed: int, seconds: float, every: float) -> Soaked:
-    """Let guests in for so long, and look at the server every so many seconds."""
+KEPT_SECONDS = 2.0
+"""How long `/predict`'s connections are kept: the server closes idle ones after 5, and one must not send just then."""
+
+
+async def soak(
+    server: Server, seed: int, seconds: float, every: float, tell: Callable[[Soaked], None] = lambda soaked: None
+) -> Soaked:
+    """Let guests in for so long, and look at the server every so many seconds; `tell` hears of each look."""
     soaked = Soaked(await at_rest(server))
     over = asyncio.Event()
     began = monotonic()
     draws = (Random(f"{seed} {number}") for number in range(10**6))
-    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+    limits = httpx.Limits(keepalive_expiry=KEPT_SECONDS)
+    async with httpx.AsyncClient(base_url=server.url, timeout=30, limits=limits) as client:
         lives = [
             *(again(guest(server, next(draws), soaked.tally), over, soaked) for _ in range(GUESTS)),
             *(again(lambda: stays(server, over, soaked.tally), over, soaked) for _ in range(REGULARS)),
@@ -62,7 +71,11 @@ async def soak(server: Server, seed: int, seconds: float, every: float) -> Soake
         living = [asyncio.create_task(life) for life in lives]
         while monotonic() < began + seconds:
             await asyncio.sleep(every)
-            soaked.readings.append(await read(server, monotonic() - began))
+            try:
+                soaked.readings.append(await read(server, monotonic() - began))
+            except httpx.HTTPError as wrong:
+                soaked.trouble.append(f"/metrics: {type(wrong).__name__}: {wrong}")
+            tell(soaked)
         over.set()
         await asyncio.gather(*living)
     gone = monotonic()
@@ -102,8 +115,11 @@ async def again(visit: Callable[[], Awaitable[None]], over: asyncio.Event, soake
     while not over.is_set():
         try:
             await visit()
-        except (Misheard, OSError, httpx.HTTPError) as wrong:
-            soaked.trouble.append(f"{type(wrong).__name__}: {wrong}")
+        except Exception as wrong:
+            if isinstance(wrong, ConnectionClosed) and missed_pong(wrong):
+                soaked.tally["missed a pong"] += 1
+            else:
+                soaked.trouble.append(f"{type(wrong).__name__}: {wrong}")
             await asyncio.sleep(1)
 
 
@@ -122,7 +138,7 @@ async def stays(server: Server, over: asyncio.Event, tally: Counter[str]) -> Non
                     heard = await wire.recv()
             except TimeoutError:
                 raise Misheard(f"a regular heard nothing for {STARVED_SECONDS:g} s after update {last}") from None
-            message = {"type": "checkpoint"} if isinstance(heard, bytes) else orjson.loads(heard)
+            message: dict[str, Any] = {} if isinstance(heard, bytes) else orjson.loads(heard)
             for update in message.get("updates", ()):
                 if update["update"] != last + 1:
                     raise Misheard(f"a regular heard {update['update']} after {last}")
