@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
+from operator import attrgetter
 from time import perf_counter
 from typing import Any
 from weakref import finalize
@@ -53,6 +54,8 @@ class Job:
 
     def __post_init__(self) -> None:
         self.streams, self.length = self.x.shape
+        self.kind = (id(self.seat.slab), self.streams, self.learning_rate is not None)
+        """What can be run side by side is of one kind."""
 
 
 class Fleet:
@@ -263,11 +266,7 @@ class Seat:
 
 def _tiles(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     """Jobs that can be run side by side: of one slab, with as many streams; the longest chunks first."""
-
-    def kind(job: Job) -> tuple[int, int, bool]:
-        return id(job.seat.slab), job.streams, job.learning_rate is not None
-
-    for _, alike in groupby(sorted(jobs, key=lambda job: (*kind(job), -job.length)), kind):
+    for _, alike in groupby(sorted(jobs, key=lambda job: (*job.kind, -job.length)), attrgetter("kind")):
         waiting = deque(alike)
         while waiting:
             longest = waiting[0]
