@@ -45,9 +45,9 @@ class Run:
     `update` is the newest one made that is known here.
     """
 
-    def __init__(self, link: "_Link", number: int, facts: Facts) -> None:
+    def __init__(self, link: "_Link", facts: Facts) -> None:
         self.link = link
-        self.number = number
+        self.number = facts.run
         self.process = link.process
         self.recipe: Recipe = facts.recipe
         self.changes: tuple[Change, ...] = facts.changes
@@ -56,7 +56,8 @@ class Run:
         self.text: str = facts.text
         self.versions: dict[str, str] = facts.versions
         self.earlier: tuple[Earlier, ...] = facts.earlier
-        weakref.finalize(self, link.left.append, number).atexit = False
+        self.was_played: PlayState | None = facts.played
+        weakref.finalize(self, link.left.append, facts.run).atexit = False
 
     def link_there(self) -> "_Link":
         """The link to its process. Raises ProcessLost where that is another one by now."""
@@ -108,8 +109,8 @@ class Trainer:
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Run:
         """A new run. Raises what Learner raises, or ProcessLost."""
         link = await self._link(recipe.framework)
-        number = link.next_run()
-        return Run(link, number, await self._call(link, "begin", number, recipe, weights, tuple(changes)))
+        run: Run = await self._call(link, "begin", link.next_run(), recipe, weights, tuple(changes))
+        return run
 
     async def resume(self, data: bytes) -> tuple[Run, PlayState | None]:
         """A run that goes on from a checkpoint's bytes, and how it was played.
@@ -117,13 +118,11 @@ class Trainer:
         Raises CheckpointError, or what Learner.resume raises, or ProcessLost.
         """
         link = await self._link("torch")
-        number = link.next_run()
-        facts = await self._call(link, "resume", number, data)
-        if not isinstance(facts, Facts):  # the name of another framework
-            link = await self._link(facts)
-            number = link.next_run()
-            facts = await self._call(link, "resume", number, data)
-        return Run(link, number, facts), facts.played
+        run = await self._call(link, "resume", link.next_run(), data)
+        if not isinstance(run, Run):  # the name of another framework
+            link = await self._link(run)
+            run = await self._call(link, "resume", link.next_run(), data)
+        return run, run.was_played
 
     def let_go(self) -> None:
         """Tell the processes of runs that nobody holds any more."""
@@ -256,10 +255,11 @@ class _Link(asyncio.Protocol):
             self._load.note(sum(seconds for _, seconds in done.ticks))
             for number, succeeded, result in done.results:
                 future = self._waiting.pop(number)
-                if future.done():  # whoever asked has gone
-                    if isinstance(result, Facts):
-                        self.left.append(result.run)
-                elif succeeded:
+                if isinstance(result, Facts):
+                    result = Run(self, result)  # at once: if whoever asked has gone, it ends here
+                if future.done():
+                    continue  # whoever asked has gone
+                if succeeded:
                     future.set_result(result)
                 else:
                     future.set_exception(result)
