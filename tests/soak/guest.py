@@ -14,7 +14,7 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.soak.recipes import PACES, any_change, any_mistake, any_recipe, any_views, diverging
+from tests.soak.recipes import PACES, any_change, any_mistake, any_recipe, any_views, diverging, largest
 
 PATIENCE = 30.0
 """Seconds within which everything that was asked must be answered, on a busy machine."""
@@ -80,6 +80,8 @@ class Guest:
         draw = self._draw
         if draw.random() < 0.1:
             await stay.err()
+        if draw.random() < 0.1:
+            return await stay.think_better_of_it()
         if self._kept:
             await stay.resume(*self._kept)
         else:
@@ -248,6 +250,12 @@ class Stay:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._wire.transport.abort()
         self._tally["vanished"] += 1
+
+    async def think_better_of_it(self) -> None:
+        """Vanish while the run is being made."""
+        await self._announce(0, recipe=largest(self._draw))
+        await asyncio.sleep(self._draw.uniform(0, 0.02))
+        await self.vanish()
 
     async def fall_silent(self) -> None:
         """Read nothing any more, until the server has had enough, or not."""

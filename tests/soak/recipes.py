@@ -37,6 +37,11 @@ def diverging(draw: Random) -> dict[str, Any]:
     return {"seed": draw.randrange(2**31), "optimizer": "sgd", "learning_rate": 1.0, "hidden_size": 128}
 
 
+def largest(draw: Random) -> dict[str, Any]:
+    """A run that takes most memory: 0.8 MB."""
+    return {"seed": draw.randrange(2**31), "cell": "lstm", "hidden_size": 128, "optimizer": "adam"}
+
+
 def any_change(draw: Random) -> dict[str, Any]:
     return draw.choice(
         (

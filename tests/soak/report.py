@@ -12,9 +12,9 @@ ABOUT = f"""# A soak
 `make soak` lives a long day of a server in a short time. {GUESTS} guests at a time come to one real server with {SEATS}
 seats, do a dozen things at random and go, and the next ones come. What each does is drawn from one seed: recipes of
 any shape, runs that diverge, every pace, pauses and single steps, changes, views, checkpoints, mistakes; some stop
-reading, some vanish with their wire cut, some come back with the checkpoint that they kept. {REGULARS} regulars stay
-all the time and must hear every update. Beside them others ask `/predict` for sequences of any shape and stream over
-`/ws/predict`.
+reading, some vanish with their wire cut, or while their run is being made, some come back with the checkpoint that
+they kept. {REGULARS} regulars stay all the time and must hear every update. Beside them others ask `/predict` for
+sequences of any shape and stream over `/ws/predict`.
 
 It fails if anybody hears what is out of order, a wrong refusal or nothing at all; if the server logs an error; if
 tasks, files or viewers are more when all have gone than before the first came, or threads by more than asyncio's pool
