@@ -137,10 +137,10 @@ def test_who_takes_up_a_run_in_a_full_hall_has_a_share_too(server: Server) -> No
     with viewer(server.ws) as one:
         one.open(pace="max")
         checkpoint = one.checkpoint
-        one.updates(300)
-    with players(server.ws, *[{"recipe": HEAVY, "pace": 60}] * 4), viewer(server.ws) as again:
-        again.resume(checkpoint, after=300, pace=5, play=True)
-        assert again.updates(3)[0]["update"] == 301
+        one.updates(60)
+    with players(server.ws, *[{"recipe": HEAVY, "pace": 20}] * 3), viewer(server.ws) as again:
+        again.resume(checkpoint, after=60, pace=5, play=True)
+        assert again.updates(3)[0]["update"] == 61
 
 
 def test_a_ping_is_answered_while_training_keeps_the_run_waiting(server: Server) -> None:

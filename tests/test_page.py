@@ -636,6 +636,7 @@ def test_every_field_of_the_recipe_has_words(server_url: str) -> None:
 # ---------------------------------------------------------------- the socket's fate
 
 
+@pytest.mark.timeout(300)
 def test_a_long_run_goes_on_after_a_lost_connection_without_a_gap(visit: Visits, server_url: str) -> None:
     page = visit(server_url + "/#pace=max", charts=False)
     page.draws(1500)
