@@ -1,7 +1,7 @@
 """The memory of a soak as a picture: an SVG that reads in light and dark."""
 
 from collections.abc import Sequence
-from math import floor, log10
+from math import ceil, floor, log10
 
 from tests.soak.readings import Reading
 
@@ -20,8 +20,8 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 def svg(readings: Sequence[Reading]) -> str:
     """Megabytes over minutes, from zero, so that little growth looks little."""
     minutes, megabytes = [one.seconds / 60 for one in readings], [one.resident for one in readings]
-    along, up = ticks(max(minutes)), ticks(max(megabytes) * 1.05)
-    most_minutes, most_megabytes = max(minutes), max(up[-1], max(megabytes))
+    most_minutes, most_megabytes = ceil(10 * max(minutes)) / 10, 1.05 * max(megabytes)
+    along, up = ticks(most_minutes), ticks(most_megabytes)
 
     def x(minute: float) -> float:
         return round(LEFT + minute / most_minutes * (WIDTH - LEFT - RIGHT), 1)
