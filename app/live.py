@@ -17,17 +17,17 @@ def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics) ->
     router = APIRouter()
     numbers = count(1)
     viewers: set[Viewer] = set()
+    metrics.viewers.set_function(lambda: len(viewers))
     metrics.inbox_bytes.set_function(lambda: sum(viewer.inbox_bytes for viewer in viewers))
     door = Door(read_from_viewer, hall, hall.settings.handshake_seconds)
 
     async def serve(connection: Connection[FromViewer]) -> None:
-        with metrics.viewers.track_inprogress():
-            viewer = Viewer(next(numbers), connection, trainer, store, metrics, viewers)
-            viewers.add(viewer)
-            try:
-                await viewer.serve()
-            finally:
-                viewers.remove(viewer)
+        viewer = Viewer(next(numbers), connection, trainer, store, metrics, viewers)
+        viewers.add(viewer)
+        try:
+            await viewer.serve()
+        finally:
+            viewers.remove(viewer)
 
     @router.websocket("/ws/train")
     async def train(socket: WebSocket) -> None:

@@ -10,11 +10,11 @@ from model.play import Pace, PlayState, View
 KEEP_SECONDS = 5.0
 """A viewer is given a checkpoint at least so often while its run goes on."""
 
-IN_TIME = 0.95
-"""What comes of this part of the pace at least is no sign of a machine that cannot keep up."""
-
 KEEP_UPDATES = 500
 """And at least after so many updates: as many again are made in a moment where a run is taken up."""
+
+IN_TIME = 0.95
+"""What comes of this part of the pace at least is no sign of a machine that cannot keep up."""
 
 
 class Playback:

@@ -13,7 +13,7 @@ from typing import Any
 from app.child import Child, Frames, framed
 from app.load import Load
 from app.metrics import Metrics
-from app.training_process import Advance, Call, Done, Facts, Order, Turn
+from app.orders import Advance, Call, Done, Facts, Order, Turn
 from model.checkpoint import Checkpoint, Earlier
 from model.play import PlayState, View
 from model.receipt import Receipt, Verdict
@@ -37,6 +37,9 @@ LEAST_WEIGHT = 1.0
 
 class ProcessLost(RuntimeError):
     """A training process is gone, and the weights with it. A viewer's checkpoint still has its run."""
+
+    def __init__(self) -> None:
+        super().__init__("the training process has ended")
 
 
 class Run:
@@ -62,7 +65,7 @@ class Run:
     def link_there(self) -> "_Link":
         """The link to its process. Raises ProcessLost where that is another one by now."""
         if self.link.process != self.process:
-            raise ProcessLost("the training process has ended")
+            raise ProcessLost()
         return self.link
 
     @property
@@ -109,7 +112,7 @@ class Trainer:
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Run:
         """A new run. Raises what Learner raises, or ProcessLost."""
         link = await self._link(recipe.framework)
-        run: Run = await self._call(link, "begin", link.next_run(), recipe, weights, tuple(changes))
+        run: Run = await self._call(link, "begin", link.next_number(), recipe, weights, tuple(changes))
         return run
 
     async def resume(self, data: bytes) -> tuple[Run, PlayState | None]:
@@ -118,10 +121,10 @@ class Trainer:
         Raises CheckpointError, or what Learner.resume raises, or ProcessLost.
         """
         link = await self._link("torch")
-        run = await self._call(link, "resume", link.next_run(), data)
+        run = await self._call(link, "resume", link.next_number(), data)
         if not isinstance(run, Run):  # the name of another framework
             link = await self._link(run)
-            run = await self._call(link, "resume", link.next_run(), data)
+            run = await self._call(link, "resume", link.next_number(), data)
         return run, run.was_played
 
     def let_go(self) -> None:
@@ -154,7 +157,7 @@ class Trainer:
         Raises ProcessLost.
         """
         link = run.link_there()
-        order = Advance(link.next_order(), self._account, weight, run.number, most, frozenset(views), stop_at)
+        order = Advance(link.next_number(), self._account, weight, run.number, most, frozenset(views), stop_at)
         turn: Turn = await link.order(order)
         run.update = turn.update
         return turn
@@ -176,7 +179,7 @@ class Trainer:
         return link
 
     async def _call(self, link: "_Link", method: str, *args: Any) -> Any:
-        return await link.order(Call(link.next_order(), self._account, USUAL_WEIGHT, method, args))
+        return await link.order(Call(link.next_number(), self._account, USUAL_WEIGHT, method, args))
 
 
 class _Link(asyncio.Protocol):
@@ -197,10 +200,8 @@ class _Link(asyncio.Protocol):
         self._waiting: dict[int, Future[Any]] = {}
         self.left: list[int] = []  # runs that nobody holds any more; from any thread
 
-    def next_run(self) -> int:
-        return next(self._numbers)
-
-    def next_order(self) -> int:
+    def next_number(self) -> int:
+        """Of a run or an order."""
         return next(self._numbers)
 
     async def open(self) -> None:
@@ -218,7 +219,7 @@ class _Link(asyncio.Protocol):
     async def order(self, order: Order) -> Any:
         """What comes of it. Raises what it raises, or ProcessLost."""
         if self._transport is None:
-            raise ProcessLost("the training process has ended")
+            raise ProcessLost()
         loop = asyncio.get_running_loop()
         future = self._waiting[order.number] = loop.create_future()
         if not self._orders:
@@ -282,4 +283,4 @@ class _Link(asyncio.Protocol):
         self.left.clear()
         for future in waiting.values():
             if not future.done():
-                future.set_exception(ProcessLost("the training process has ended"))
+                future.set_exception(ProcessLost())

@@ -10,18 +10,16 @@ import select
 import signal
 import socket
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass
 from time import perf_counter, process_time
-from typing import Any, NamedTuple
 
 from app.child import Frames, framed
 from app.fair_queue import FairQueue, Piece
 from app.messages import encode_update
+from app.orders import Advance, Call, Done, Facts, Order, Turn
 from model.checkpoint import Checkpoint
 from model.fleet import Fleet
-from model.play import PlayState, View
+from model.play import PlayState
 from model.receipt import Receipt, Verdict
 from model.recipe import Change, Framework, Recipe
 from model.training import Diverged, Learner, Update, advance_together
@@ -39,67 +37,6 @@ TOGETHER_SECONDS = 0.016
 """What those who advance together may be expected to take for one update each."""
 
 READ_BYTES = 2**18
-
-
-@dataclass(frozen=True)
-class Call:
-    """An order for one run: the name of a method of `Runs`, and its arguments."""
-
-    number: int
-    account: int
-    weight: float
-    method: str
-    args: tuple[Any, ...]
-
-
-class Advance(NamedTuple):
-    """At least one update of a run and at most `most`, as far as one turn reaches and not past update `stop_at`."""
-
-    number: int
-    account: int
-    weight: float
-    run: int
-    most: int
-    views: AbstractSet[View]
-    stop_at: int
-
-
-Order = Call | Advance
-
-
-class Turn(NamedTuple):
-    """What came of one turn: `made` updates up to `update`, as the JSON of each behind the other.
-
-    `diverged` names the tensor that stopped it.
-    """
-
-    text: bytes
-    made: int
-    update: int
-    diverged: str | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is to be known of a run that was begun or taken up."""
-
-    run: int
-    recipe: Recipe
-    changes: tuple[Change, ...]
-    update: int
-    parameters: int
-    text: str
-    versions: dict[str, str]
-    earlier: tuple[Any, ...]
-    played: PlayState | None
-
-
-@dataclass(frozen=True)
-class Done:
-    """What came of some orders, by number, and the seconds that each tick of one update each took."""
-
-    results: list[tuple[int, bool, Any]]
-    ticks: list[tuple[int, float]]
 
 
 class Runs:
@@ -256,53 +193,41 @@ class TrainingProcess:
     def _work(self) -> None:
         while self._left:
             self._runs.leave(self._left.pop())
-        popped = self._queue.pop(TOGETHER, TOGETHER_SECONDS)
-        pieces = [piece for piece in popped if not self._is_left(piece.work)]
-        if len(pieces) < len(popped):
-            ended = [piece.work.number for piece in popped if self._is_left(piece.work)]
-            self._send(Done([(number, False, KeyError("this run has ended")) for number in ended], []))
-        if not pieces:
-            return
-        began, cpu = perf_counter(), process_time()
-        ticks: list[tuple[int, float]] = []
-        seconds: dict[int, float] = {}
-        results: list[tuple[int, bool, Any]]
+        pieces = self._queue.pop(TOGETHER, TOGETHER_SECONDS)
+        orders = [piece.work for piece in pieces]
+        began = process_time()
         try:
-            if isinstance(call := pieces[0].work, Call):
-                results = [(call.number, True, getattr(self._runs, call.method)(*call.args))]
-            else:
-                turns = self._advance([piece.work for piece in pieces if isinstance(piece.work, Advance)], began)
-                results = [
-                    (piece.work.number, True, turns.turn(piece.work))
-                    for piece in pieces
-                    if isinstance(piece.work, Advance)
-                ]
-                seconds, ticks = turns.seconds, turns.ticks
+            # what is called joins nothing
+            done, seconds = self._call(first) if isinstance(first := orders[0], Call) else self._advance(orders)
         except Exception as error:
-            results = [(piece.work.number, False, _portable(error)) for piece in pieces]
-        even = (process_time() - cpu) / len(pieces)
+            done, seconds = Done([(order.number, False, _portable(error)) for order in orders], []), {}
+        even = (process_time() - began) / len(pieces)
         for piece in pieces:
             self._queue.charge(piece, seconds.get(piece.work.number, even))
-        self._send(Done(results, ticks))
+        self._send(done)
+
+    def _call(self, call: Call) -> tuple[Done, dict[int, float]]:
+        return Done([(call.number, True, getattr(self._runs, call.method)(*call.args))], []), {}
 
     def _send(self, done: Done) -> None:
         self._unsent += framed(done)
         self._flush()
 
-    def _is_left(self, order: Order) -> bool:
-        """Whether nobody waits for it, since its run has ended."""
-        return isinstance(order, Advance) and order.run not in self._runs
-
-    def _advance(self, orders: Sequence[Advance], began: float) -> _Turns:
-        """Update by update together, until the turn is over or nobody wants another."""
-        turns = _Turns(self._runs, orders)
-        turns.tick()
+    def _advance(self, orders: Sequence[Order]) -> tuple[Done, dict[int, float]]:
+        """Update by update together, until the turn is over or nobody wants another; and what it cost each."""
+        advances = [order for order in orders if isinstance(order, Advance)]
+        there = [order for order in advances if order.run in self._runs]
+        # of the others the runs have ended: nobody waits, but for being forgotten
+        left = [order for order in advances if order.run not in self._runs]
+        ended = [(order.number, False, KeyError("this run has ended")) for order in left]
+        turns = _Turns(self._runs, there)
+        began = perf_counter()
         while turns.going:
+            turns.tick()
             self._hear(wait=False)
             if perf_counter() - began >= (TURN_SECONDS if self._queue else ALONE_SECONDS):
                 break
-            turns.tick()
-        return turns
+        return Done([*ended, *((order.number, True, turns.turn(order)) for order in there)], turns.ticks), turns.seconds
 
 
 def _portable(error: Exception) -> Exception:

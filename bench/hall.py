@@ -1,18 +1,14 @@
 """A hall full of viewers: how many it holds at 20 updates a second each, or at 5, and what probes feel of it."""
 
-import asyncio
 import json
-import statistics
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from bench.predict import BODY
+from bench.probes import MOST, felt
 from bench.processes import cpu_seconds
-from bench.requests import latencies
 from bench.results import record
 from bench.serving import Host, command, hosting
 from bench.workers import Worker, worker
@@ -25,7 +21,6 @@ SLOW_PACE, AIM = 5, 1000
 WARM_SECONDS = 3
 WATCH_SECONDS = 10
 ROOM = 2000
-REQUESTS, PAUSE, MOST_LATENCY = 500, 0.01, 50.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +68,6 @@ def hall(workers: int = 1) -> Iterator[Hall]:
         yield Hall(host, crowd)
 
 
-def takes_workers() -> bool:
-    """Whether the server can be several processes."""
-    told = subprocess.run([*command()[:2], "--help"], capture_output=True, text=True, check=True)
-    return "--workers" in told.stdout
-
-
 def rising(recipes: str, workers: int) -> dict[int, Look]:
     """Ever more viewers, until the first hall that is too full."""
     looks: dict[int, Look] = {}
@@ -99,7 +88,7 @@ def slow(workers: int) -> Look:
 
 def measure() -> bool:
     held = True
-    for workers in (1, 2) if takes_workers() else (1,):
+    for workers in (1, 2):
         for recipes in ("plain", "mixed"):
             looks = rising(recipes, workers)
             holds = max((viewers for viewers, look in looks.items() if look.holds), default=0)
@@ -118,16 +107,9 @@ def measure() -> bool:
 
 def probes() -> bool:
     """Latency of /healthz and /predict beside the promised hall."""
-    figures: dict[str, Any] = {}
-    worst = 0.0
     with hall() as full:
         full.crowd(f"join {PROMISED} {PACE} plain")
-        for path, body in (("/healthz", None), ("/predict", BODY.encode())):
-            taken = asyncio.run(latencies(full.host.url, path, body, REQUESTS, PAUSE))
-            p99 = statistics.quantiles(taken, n=100)[98]
-            figures[f"{path}, p50, ms"] = round(statistics.median(taken), 1)
-            figures[f"{path}, p99, ms"] = round(p99, 1)
-            worst = max(worst, p99)
-        figures["the hall, afterwards"] = str(full.look(3))
-    promise = f"p99 within {MOST_LATENCY:.0f} ms beside {PROMISED} viewers at {PACE} updates/s"
-    return record("hall_probes", figures, promise, worst <= MOST_LATENCY)
+        figures, worst = felt(full.host.url)
+        look = {"the hall, afterwards": str(full.look(3))}
+    promise = f"p99 within {MOST:.0f} ms beside {PROMISED} viewers at {PACE} updates/s"
+    return record("hall_probes", figures | look, promise, worst <= MOST)

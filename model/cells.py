@@ -4,7 +4,7 @@ Arrays hold time steps first, then learners, longest chunk first: at time step `
 Each operation works learner by learner or number by number, so nobody's numbers depend on the company.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -84,7 +84,7 @@ class TanhCell:
         start: Float[np.ndarray, "parts learners streams units"],
         active: Sequence[int],
     ) -> Tape:
-        states = _room(x, weights, times=len(x) + 1)
+        states = _room(x, weights, more=1)
         states[0] = start[0]
         driven = _driven(x, weights, weights.input_bias + weights.hidden_bias)
         for t, count in enumerate(active):
@@ -99,14 +99,11 @@ class TanhCell:
         delta = np.empty_like(gradient)
         back = weights.hidden.transpose(0, 2, 1)
         behind = np.empty_like(gradient[0])
-        later = 0
-        for t in range(len(active) - 1, -1, -1):
-            count = active[t]
+        for t, count, later in _backwards(active):
             total = gradient[t, :count]
             if later:
                 total[:later] += np.matmul(delta[t + 1, :later], back[:later], out=behind[:later])
             np.multiply(total, slope[t, :count], out=delta[t, :count])
-            later = count
         return delta, delta
 
 
@@ -124,7 +121,7 @@ class GRUCell:
         active: Sequence[int],
     ) -> Tape:
         units = weights.out.shape[1]
-        states = _room(x, weights, times=len(x) + 1)
+        states = _room(x, weights, more=1)
         states[0] = start[0]
         bias = weights.input_bias.copy()
         bias[:, : 2 * units] += weights.hidden_bias[:, : 2 * units]
@@ -137,7 +134,7 @@ class GRUCell:
             products = np.matmul(before, weights.hidden[:count], out=product[:count])
             switches = gates[t, :count, :, : 2 * units]
             switches += products[:, :, : 2 * units]
-            _sigmoid(switches)
+            sigmoid(switches)
             inside = np.add(products[:, :, 2 * units :], inner_bias[:count], out=inner[t, :count])
             new = gates[t, :count, :, 2 * units :]
             new += np.multiply(switches[:, :, :units], inside, out=now)
@@ -160,15 +157,12 @@ class GRUCell:
         by_gate, slopes_by_gate = _by_gate(delta, 3), _by_gate(slopes, 3)
         back = weights.hidden.transpose(0, 2, 1)
         behind = np.empty_like(gradient[0])
-        later = 0
-        for t in range(len(active) - 1, -1, -1):
-            count = active[t]
+        for t, count, later in _backwards(active):
             total = gradient[t, :count]
             if later:
                 total[:later] += np.matmul(delta[t + 1, :later], back[:later], out=behind[:later])
                 total[:later] += np.multiply(gradient[t + 1, :later], update[t + 1, :later], out=behind[:later])
             np.multiply(total[:, :, None], slopes_by_gate[t, :count], out=by_gate[t, :count])
-            later = count
         of_input = delta.copy()
         np.multiply(gradient, to_new, out=_split(of_input, 3)[2])
         return of_input, delta
@@ -188,7 +182,7 @@ class LSTMCell:
         active: Sequence[int],
     ) -> Tape:
         units = weights.out.shape[1]
-        states, cells = _room(x, weights, times=len(x) + 1), _room(x, weights, times=len(x) + 1)
+        states, cells = _room(x, weights, more=1), _room(x, weights, more=1)
         states[0], cells[0] = start
         gates = _driven(x, weights, weights.input_bias + weights.hidden_bias)
         squashed = _room(x, weights)
@@ -196,7 +190,7 @@ class LSTMCell:
         for t, count in enumerate(active):
             all_ = gates[t, :count]
             all_ += np.matmul(states[t, :count], weights.hidden[:count], out=product[:count])
-            _sigmoid(all_[:, :, : 3 * units])
+            sigmoid(all_[:, :, : 3 * units])
             into, forget, out, new = _split(all_, 4)
             np.tanh(new, out=new)
             cell, now = cells[t + 1, :count], states[t + 1, :count]
@@ -223,9 +217,7 @@ class LSTMCell:
         back = weights.hidden.transpose(0, 2, 1)
         behind = np.empty_like(gradient[0])
         of_cell = np.zeros_like(gradient[0])
-        later = 0
-        for t in range(len(active) - 1, -1, -1):
-            count = active[t]
+        for t, count, later in _backwards(active):
             total, cell = gradient[t, :count], of_cell[:count]
             if later:
                 total[:later] += np.matmul(delta[t + 1, :later], back[:later], out=behind[:later])
@@ -233,16 +225,20 @@ class LSTMCell:
             np.multiply(cell[:, :, None], slopes_by_gate[t, :count], out=by_gate[t, :count])
             np.multiply(total, to_out[t, :count], out=by_gate[t, :count, :, 2])
             cell *= forget[t, :count]
-            later = count
         return delta, delta
 
 
 CELLS: dict[Cell, CellMaths] = {"rnn": TanhCell(), "gru": GRUCell(), "lstm": LSTMCell()}
 
 
-def _room(x: Samples, weights: Weights, times: int | None = None) -> Float[np.ndarray, "times learners streams units"]:
-    """For a hidden state at each time step. What lies behind a shorter chunk's end is never looked at."""
-    return np.empty((len(x) if times is None else times, *x.shape[1:], weights.out.shape[1]), x.dtype)
+def _room(x: Samples, weights: Weights, more: int = 0) -> Float[np.ndarray, "times learners streams units"]:
+    """For a hidden state at each time step, and `more`. What lies behind a shorter chunk's end is never looked at."""
+    return np.empty((len(x) + more, *x.shape[1:], weights.out.shape[1]), x.dtype)
+
+
+def _backwards(active: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Each time step, from the last; how many take part in it, and how many of them in the one after it."""
+    yield from zip(range(len(active) - 1, -1, -1), reversed(active), (0, *reversed(active)), strict=False)
 
 
 def _driven(x: Samples, weights: Weights, bias: Float[np.ndarray, "learners rows"]) -> Gates:
@@ -252,8 +248,8 @@ def _driven(x: Samples, weights: Weights, bias: Float[np.ndarray, "learners rows
     return driven
 
 
-def _sigmoid(values: Any) -> None:
-    """σ, in place."""
+def sigmoid(values: Any) -> None:
+    """In place."""
     np.negative(values, out=values)
     np.exp(values, out=values)
     values += 1

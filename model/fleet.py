@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from operator import attrgetter
 from time import perf_counter
@@ -26,7 +26,7 @@ from model.checkpoint import MOMENTS, Tensors
 from model.network import Network, count_nodes, tensor_shapes
 from model.optimizer import BETA1, BETA2, EPSILON
 from model.play import View
-from model.program import NotFinite, Outcome, StateArray
+from model.program import NotFinite, Outcome, StateArray, finite
 from model.recipe import Cell, Recipe
 
 VECTOR = 16
@@ -73,7 +73,7 @@ class Fleet:
     def join(self, recipe: Recipe, network: Network) -> "Seat":
         """Take in a network; it leaves when nobody holds its seat."""
         self._let_go()
-        layout = _Layout(recipe.cell, recipe.hidden_size)
+        layout = _layout(recipe.cell, recipe.hidden_size)
         adam = recipe.optimizer == "adam"
         key = (recipe.cell, layout.padded, adam)
         slab = self._slabs.get(key)
@@ -152,9 +152,7 @@ class _Layout:
         self.padded = -(-hidden_size // VECTOR) * VECTOR
         self.shapes = tensor_shapes(cell, hidden_size)
         gates = len(self.maths.order)
-        width = gates * self.padded
         self._parts: dict[str, tuple[slice, tuple[int, ...]]] = {}
-        self._picked: dict[str, tuple[slice, tuple[int, ...]]] = {}
         self.size = 0
         for name, shape in (
             ("rnn.weight_hh_l0", (self.padded, gates, self.padded)),
@@ -164,21 +162,26 @@ class _Layout:
             ("out.weight", (self.padded,)),
             ("out.bias", (VECTOR,)),
         ):
-            part = slice(self.size, self.size + int(np.prod(shape)))
-            self._parts[name] = part, shape
-            self._picked[name] = part, (self.padded, width) if name == "rnn.weight_hh_l0" else (part.stop - part.start,)
-            self.size = part.stop
+            self._parts[name] = slice(self.size, self.size + int(np.prod(shape))), shape
+            self.size = self._parts[name][0].stop
 
     def pick(self, rows: Float[np.ndarray, "... numbers"], name: str) -> Float[np.ndarray, "..."]:
-        """A view of one tensor of each row, padded."""
-        part, shape = self._picked[name]
+        """A view of one tensor of each row, padded; gates have an axis of their own."""
+        part, shape = self._parts[name]
         return rows[..., part].reshape(*rows.shape[:-1], *shape)
 
     def weights(self, rows: Float[np.ndarray, "learners numbers"]) -> Weights:
         """Views of the rows."""
-        names = ("rnn.weight_hh_l0", "rnn.weight_ih_l0", "rnn.bias_ih_l0", "rnn.bias_hh_l0", "out.weight", "out.bias")
-        hidden, input, input_bias, hidden_bias, out, out_bias = (self.pick(rows, name) for name in names)
-        return Weights(hidden, input, input_bias, hidden_bias, out, out_bias[:, 0])
+        hidden, input, input_bias, hidden_bias, out, out_bias = (self.pick(rows, name) for name in self._parts)
+        count = len(rows)
+        return Weights(
+            hidden.reshape(count, self.padded, -1),
+            input.reshape(count, -1),
+            input_bias.reshape(count, -1),
+            hidden_bias.reshape(count, -1),
+            out,
+            out_bias[:, 0],
+        )
 
     def write(self, row: Float[np.ndarray, " numbers"], name: str, tensor: Float[np.ndarray, "..."]) -> None:
         """Put one of PyTorch's tensors into a row."""
@@ -201,12 +204,17 @@ class _Layout:
 
     def _inside(self, row: Float[np.ndarray, " numbers"], name: str) -> Float[np.ndarray, "..."]:
         """A view of a tensor without its padding."""
-        part, shape = self._parts[name]
-        padded = row[part].reshape(shape)
+        padded = self.pick(row, name)
         if name == "out.bias":
             return padded[:1]
         inside = padded[..., : self.units]
         return inside[: self.units] if name == "rnn.weight_hh_l0" else inside
+
+
+@cache
+def _layout(cell: Cell, hidden_size: int) -> _Layout:
+    """One for all networks of an architecture, of which there are a few hundred."""
+    return _Layout(cell, hidden_size)
 
 
 class Seat:
@@ -464,7 +472,7 @@ class _Tile:
         if "gradient" in job.views:
             assert gradient is not None
             total = gradient[: job.length, at].astype(np.float64)
-            shown["gradient"] = _finite(np.linalg.vector_norm(total, axis=-1).T)
+            shown["gradient"] = finite(np.linalg.vector_norm(total, axis=-1).T)
         if "graph" in job.views:
             shown["nodes"] = _nodes(job.seat.cell, units, job.streams, job.length)
         return shown
@@ -479,7 +487,7 @@ class _Tile:
         x = self._x[: len(active), asked]
         states = self._maths.forward(weights, x, self._start[:, asked], active).states[1:]
         outputs = np.matmul(states, weights.out[:, :, None])[..., 0] + weights.out_bias[:, None]
-        return {at: _finite(outputs[: self._jobs[at].length, i].T) for i, at in enumerate(asked)}
+        return {at: finite(outputs[: self._jobs[at].length, i].T) for i, at in enumerate(asked)}
 
 
 def _active(lengths: Sequence[int]) -> list[int]:
@@ -510,12 +518,6 @@ def _adam(
     move = np.divide(means, root, out=root)
     move *= by_rate
     weights -= move
-
-
-def _finite(rows: Float[np.ndarray, "streams time"]) -> Float32[np.ndarray, "streams time"]:
-    """In float32, and right before a divergence, where a view may overflow, no larger than float32 can say."""
-    most = float(np.finfo(np.float32).max)
-    return np.ascontiguousarray(np.clip(np.nan_to_num(rows, nan=most), -most, most), np.float32)
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 from numpy.typing import NDArray
 
+from model.cells import sigmoid
 from model.network import Network, state_parts
 from model.recipe import Cell
 
@@ -142,7 +143,7 @@ def _rnn(gates: Numbers, h: Numbers, c: Numbers) -> None:
 
 def _gru(gates: Numbers, h: Numbers, c: Numbers) -> None:
     r, z, n_from_h, n = gates.reshape(4, *h.shape)
-    _sigmoid(gates[: 2 * len(h)])
+    sigmoid(gates[: 2 * len(h)])
     n_from_h *= r
     n += n_from_h
     _tanh(n, n)
@@ -153,7 +154,7 @@ def _gru(gates: Numbers, h: Numbers, c: Numbers) -> None:
 
 def _lstm(gates: Numbers, h: Numbers, c: Numbers) -> None:
     i, f, o, g = gates.reshape(4, *h.shape)
-    _sigmoid(gates[: 3 * len(h)])
+    sigmoid(gates[: 3 * len(h)])
     _tanh(g, g)
     g *= i
     c *= f
@@ -163,14 +164,6 @@ def _lstm(gates: Numbers, h: Numbers, c: Numbers) -> None:
 
 
 _STEPS = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
-
-
-def _sigmoid(x: Numbers) -> None:
-    """In place."""
-    np.negative(x, out=x)
-    np.exp(x, out=x)
-    x += 1
-    np.reciprocal(x, out=x)
 
 
 def _tanh(x: Numbers, out: Numbers) -> None:

@@ -43,6 +43,12 @@ class Outcome:
     nodes: int | None = None
 
 
+def finite(rows: Float[np.ndarray, "streams time"]) -> Float32[np.ndarray, "streams time"]:
+    """In float32, and right before a divergence, where a view may overflow, no larger than float32 can say."""
+    most = float(np.finfo(np.float32).max)
+    return np.ascontiguousarray(np.clip(np.nan_to_num(rows, nan=most), -most, most), np.float32)
+
+
 @runtime_checkable
 class Program(Protocol):
     """A network and its optimiser in one framework.

@@ -13,7 +13,7 @@ from model.checkpoint import Tensors
 from model.network import Network, State, count_nodes
 from model.optimizer import Optimizer
 from model.play import View
-from model.program import NotFinite, Outcome, StateArray
+from model.program import NotFinite, Outcome, StateArray, finite
 from model.recipe import Recipe
 
 
@@ -61,12 +61,12 @@ class TorchProgram:
             shown["nodes"] = count_nodes(loss)
         if "gradient" in views:
             gradient = self.network.hidden_gradient(inputs, targets, before)
-            shown["gradient"] = _finite(torch.linalg.vector_norm(gradient.double(), dim=2))
+            shown["gradient"] = finite(torch.linalg.vector_norm(gradient.double(), dim=2).numpy())
         if learning_rate is not None:
             spent |= self._learn(loss, learning_rate)
         if "after" in views:
             with torch.no_grad():
-                shown["prediction_after"] = _finite(self.network(inputs, before)[0].squeeze(-1))
+                shown["prediction_after"] = finite(self.network(inputs, before)[0].squeeze(-1).numpy())
         if "hidden" in views:
             shown["hidden"] = _array(hidden)
         # detached, so that the next backward stops at the seam
@@ -99,9 +99,3 @@ class TorchProgram:
 
 def _array(tensor: Float[Tensor, "*shape"]) -> Float32[np.ndarray, "*shape"]:
     return tensor.detach().float().contiguous().numpy()
-
-
-def _finite(rows: Float[Tensor, "streams time"]) -> Float32[np.ndarray, "streams time"]:
-    """In float32, and right before a divergence, where a view may overflow, no larger than float32 can say."""
-    most = torch.finfo(torch.float32).max
-    return _array(rows.nan_to_num(nan=most).clamp(-most, most))

@@ -12,8 +12,8 @@ import pytest
 
 from app.messages import encode_update
 from app.metrics import Metrics
+from app.orders import Turn
 from app.trainer import LEAST_WEIGHT, ProcessLost, Run, Trainer
-from app.training_process import Turn
 from model.checkpoint import Checkpoint, CheckpointError
 from model.play import PlayState
 from model.receipt import Receipt
