@@ -281,6 +281,7 @@ class _Link(asyncio.Protocol):
         self.process += 1
         waiting, self._waiting = self._waiting, {}
         self.left.clear()
+        self._orders = []  # the next process knows nothing of them
         for future in waiting.values():
             if not future.done():
                 future.set_exception(ProcessLost())
