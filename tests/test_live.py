@@ -823,18 +823,20 @@ def test_a_viewer_that_vanishes_in_a_flood_leaves_no_traceback(server: Server) -
 
 
 def test_sigterm_tells_viewers_1012_finishes_predictions_and_ends_within_5_seconds(start_server: Any) -> None:
-    with start_server() as server, viewer(server.ws) as one:
+    with start_server() as server, viewer(server.ws) as one, ExitStack() as closing:
         one.open(pace=20)
         one.updates(3)
         stuck = raw_viewer(server)
+        closing.callback(stuck.close)
         say(stuck, type="open", pace="max", views=["hidden"], recipe={"hidden_size": 128})
-        answers: list[int] = []
-        body = {"sequences": [[0.1] * 10_000] * 4}
-        asking = threading.Thread(
-            target=lambda: answers.append(httpx.post(server.url + "/predict", json=body, timeout=PATIENCE).status_code)
+        body = json.dumps({"sequences": [[0.1] * 10_000] * 4}).encode()
+        asking = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+        closing.callback(asking.close)
+        asking.sendall(
+            b"POST /predict HTTP/1.1\r\nHost: unrolled\r\nContent-Type: application/json\r\n"
+            b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
         )
-        asking.start()
-        eventually(lambda: server.metric("unrolled_prediction_queue") == 1, PATIENCE, "the prediction is under way")
+        assert asking.recv(1000).startswith(b"HTTP/1.1 100"), "the prediction is under way"
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as caught:
@@ -842,11 +844,10 @@ def test_sigterm_tells_viewers_1012_finishes_predictions_and_ends_within_5_secon
                 one.next()
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code == 1012
+        asking.sendall(body)
+        assert asking.recv(1000).startswith(b"HTTP/1.1 200")
         server.process.wait(5)
         assert time.monotonic() - began < 5
-        asking.join(PATIENCE)
-        assert answers == [200]
-        stuck.close()
 
 
 def test_twenty_viewers_get_the_same_numbers_as_one_alone(server: Server) -> None:
