@@ -41,5 +41,5 @@ USER unrolled
 WORKDIR /var/lib/unrolled
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python3", "-c", \
-  "import http.client, os, sys; probe = http.client.HTTPConnection('127.0.0.1', int(os.environ['UNROLLED_PORT']), timeout=2); probe.request('GET', '/readyz'); sys.exit(probe.getresponse().status != 200)"]
+  "import http.client, os, sys; probe = http.client.HTTPConnection('127.0.0.1', int(os.environ['UNROLLED_PORT']), timeout=2); probe.request('GET', '/healthz'); sys.exit(probe.getresponse().status != 200)"]
 CMD ["unrolled", "serve"]

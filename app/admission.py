@@ -4,7 +4,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fastapi import WebSocket
 from pydantic import TypeAdapter
@@ -24,6 +24,15 @@ class Hall:
         self.settings = settings
         self.metrics = metrics
         self._of_address: Counter[str] = Counter()
+        self._doors: list[Door[Any]] = []
+
+    def add(self, door: "Door[Any]") -> None:
+        self._doors.append(door)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one of its doors lets nobody in any more."""
+        return any(door.is_full for door in self._doors)
 
     def has_room_for(self, address: str) -> bool:
         most = self.settings.max_viewers_per_address
@@ -55,6 +64,11 @@ class Door(Generic[M]):
         self._hall = hall
         self._first_seconds = first_seconds
         self._inside = 0
+        hall.add(self)
+
+    @property
+    def is_full(self) -> bool:
+        return self._inside >= self._hall.settings.max_viewers
 
     async def admit(self, socket: WebSocket, serve: Callable[[Connection[M]], Awaitable[None]]) -> None:
         """Serve the socket's connection until it goes, or turn it away: a foreign origin, or no room."""
@@ -67,7 +81,7 @@ class Door(Generic[M]):
         # nothing is awaited from here until the place is taken: of those who knock together no more come in than may
         if not is_allowed(socket.headers, settings.allowed_origins):
             await self._refuse(connection, "origin", REFUSED, "this origin may not connect")
-        elif self._inside >= settings.max_viewers:
+        elif self.is_full:
             await self._refuse(connection, "full", FULL, "the hall is full; try again later")
         elif not self._hall.has_room_for(address):
             reason = f"this address has {settings.max_viewers_per_address} sockets open, as many as it may"

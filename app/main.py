@@ -4,7 +4,7 @@ import asyncio
 import gc
 import importlib.metadata
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from app.models import ModelStore
 from app.open_files import most_connections
 from app.page import Page, SecurityHeaders
 from app.predictor import Predictor
+from app.readiness import Readiness
 from app.refusals import install
 from app.settings import Settings
 from app.shortcut import Shortcut
@@ -41,26 +42,23 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
     metrics.connections.set_function(lambda: len(wire.connections))
     metrics.unsent_bytes.set_function(wire.unsent_bytes)
     page = Page()
-    readiness: ops.Readiness = "starting"
+    readiness = Readiness(lambda: hall.is_full or predictor.is_full)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        nonlocal readiness
-        warming = asyncio.create_task(warm_up())
+        readiness.drain_before_stop(settings.drain_seconds)
+        tasks = [asyncio.create_task(readiness.keep_training(trainer)), asyncio.create_task(warm_up())]
         yield {"wire": wire}
-        readiness = "stopping"
-        warming.cancel()
+        readiness.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         trainer.close()
         predictor.close()
 
     async def warm_up() -> None:
-        nonlocal readiness
-        while readiness == "starting":
-            try:
-                await trainer.start()
-                readiness = "ok"
-            except ProcessLost:
-                await asyncio.sleep(1.0)  # it is logged; another one is started
+        with suppress(ProcessLost):
+            await trainer.start()  # first: the page works without what follows
         await page.compress()
         # what start-up made lives as long as the process: without this each full collection looks at it again
         gc.collect()
@@ -87,7 +85,7 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
     app.include_router(live.routes(trainer, store, hall, metrics))
     app.include_router(verify.routes(trainer, store, hall))
     app.include_router(lab.routes(hall))
-    app.include_router(ops.routes(metrics, lambda: readiness))
+    app.include_router(ops.routes(metrics, readiness))
     app.include_router(page.routes())
 
     schema = Recipe.model_json_schema()

@@ -156,10 +156,16 @@ QR_EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+Status = Literal["ok", "starting", "overloaded", "draining", "stopping"]
+
+
 class Health(BaseModel):
     """What a probe hears."""
 
-    status: Literal["ok", "starting", "stopping"]
+    status: Status = Field(
+        description="`starting` too while a training process that was lost is started again; `overloaded`: the next "
+        "viewer or prediction would be turned away; `draining`: the server was told to stop, and still serves"
+    )
 
 
 class ScriptRequest(Frozen):

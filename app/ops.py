@@ -1,19 +1,16 @@
 """What machines ask: /healthz, /readyz and /metrics."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Literal
 
 from fastapi import APIRouter, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from app.messages import Health
+from app.messages import Health, Status
 from app.metrics import Metrics
+from app.readiness import Readiness
 
-Readiness = Literal["ok", "starting", "stopping"]
 
-
-def routes(metrics: Metrics, readiness: Callable[[], Readiness]) -> APIRouter:
+def routes(metrics: Metrics, readiness: Readiness) -> APIRouter:
     router = APIRouter()
 
     @router.get("/healthz", summary="Is the process alive?", response_model=Health)
@@ -25,11 +22,11 @@ def routes(metrics: Metrics, readiness: Callable[[], Readiness]) -> APIRouter:
         "/readyz",
         summary="Should traffic come here?",
         response_model=Health,
-        responses={503: {"model": Health, "description": "not yet, or no longer"}},
+        responses={503: {"model": Health, "description": "not yet, not now, or no longer"}},
     )
     async def readyz() -> Response:
-        """200 once everything is loaded, 503 before that and while the server stops."""
-        status = readiness()
+        """200 while more may come: not before everything is loaded, nor in a full server, nor in one that stops."""
+        status = readiness.status
         return _health(status, 200 if status == "ok" else 503)
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
@@ -41,5 +38,5 @@ def routes(metrics: Metrics, readiness: Callable[[], Readiness]) -> APIRouter:
     return router
 
 
-def _health(status: Readiness, code: int) -> Response:
+def _health(status: Status, code: int) -> Response:
     return Response(Health(status=status).model_dump_json(), code, {"Cache-Control": "no-store"}, "application/json")

@@ -67,8 +67,13 @@ class Predictor:
         """Ends the thread, after the round that it is in."""
         self._thread.shutdown()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request would be turned away, however short."""
+        return self._requests >= self._most_requests
+
     def _admit(self, samples: int) -> None:
-        if self._requests >= self._most_requests:
+        if self.is_full:
             raise Refused("busy", "", f"{self._most_requests} predictions wait already", retry_after=1)
         if self._requests and self._samples + samples > self._most_samples:
             detail = f"predictions of {self._most_samples} samples wait already"

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     max_message_bytes: int = Field(
         MIB, ge=1024, le=64 * MIB, description="bytes in one websocket message from a viewer"
     )
+    drain_seconds: float = Field(
+        0, ge=0, le=600, description="seconds between SIGTERM and the end in which /readyz says 503 and all is served"
+    )
     handshake_seconds: float = Field(
         10,
         gt=0,

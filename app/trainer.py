@@ -104,6 +104,10 @@ class Trainer:
         """Be ready for PyTorch's runs."""
         await self.count("torch")
 
+    async def lost(self) -> None:
+        """Returns when the process for PyTorch's runs is not there, at once or later."""
+        await self._links["torch"].lost()
+
     async def count(self, framework: Framework) -> int:
         """How many runs its process holds; answered once that has started. Raises ProcessLost."""
         runs: int = await self._call(await self._link(framework), "count")
@@ -198,6 +202,7 @@ class _Link(asyncio.Protocol):
         self._numbers = count()
         self._orders: list[Order] = []  # of this turn of the event loop
         self._waiting: dict[int, Future[Any]] = {}
+        self._loss: Future[None] | None = None
         self.left: list[int] = []  # runs that nobody holds any more; from any thread
 
     def next_number(self) -> int:
@@ -215,6 +220,12 @@ class _Link(asyncio.Protocol):
             self._frames = Frames()
             self.child.socket.setblocking(False)
             self._transport, _ = await loop.create_connection(lambda: self, sock=self.child.socket)
+
+    async def lost(self) -> None:
+        """Returns when the process is not there."""
+        if self._transport is not None:
+            self._loss = self._loss or asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._loss)
 
     async def order(self, order: Order) -> Any:
         """What comes of it. Raises what it raises, or ProcessLost."""
@@ -285,3 +296,6 @@ class _Link(asyncio.Protocol):
         for future in waiting.values():
             if not future.done():
                 future.set_exception(ProcessLost())
+        loss, self._loss = self._loss, None
+        if loss is not None:
+            loss.set_result(None)

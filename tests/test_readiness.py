@@ -1,0 +1,99 @@
+"""When /readyz says that no more should come, on real servers."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.conftest import Server
+from tests.test_live import eventually
+from tests.viewers import PATIENCE, viewer
+
+
+def status(server: Server) -> str:
+    answer = httpx.get(server.url + "/readyz", timeout=PATIENCE)
+    said: str = answer.json()["status"]
+    assert answer.status_code == (200 if said == "ok" else 503)
+    return said
+
+
+def eventually_says(server: Server, said: str) -> None:
+    eventually(lambda: status(server) == said, PATIENCE, f"/readyz says {said}")
+
+
+def training_process(server: Server) -> int:
+    """The child of the server that trains."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(server.process.pid), "-f", "training_process"], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout)
+
+
+def test_a_full_hall_is_overloaded_and_alive_and_ready_again_when_a_viewer_goes(
+    start_server: Callable[..., Any],
+) -> None:
+    with start_server(max_viewers=1) as server:
+        eventually_says(server, "ok")
+        with viewer(server.ws) as one:
+            one.open(play=False)
+            assert status(server) == "overloaded"
+            assert httpx.get(server.url + "/healthz").status_code == 200
+        eventually_says(server, "ok")
+
+
+def test_a_training_process_that_was_killed_is_told_and_started_again_with_nobody_asking(
+    start_server: Callable[..., Any],
+) -> None:
+    with start_server() as server:
+        eventually_says(server, "ok")
+        lost = training_process(server)
+        os.kill(lost, signal.SIGSTOP)  # it must not be back before the next line has asked
+        os.kill(lost, signal.SIGKILL)
+        eventually_says(server, "starting")
+        eventually_says(server, "ok")
+        assert training_process(server) != lost
+        assert httpx.post(server.url + "/predict", json={"sequence": [0.5]}).status_code == 200
+        assert "the training process for torch has ended" in server.log.read_text()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_drains_says_so_and_serves_old_and_new_until_it_stops(
+    start_server: Callable[..., Any], workers: int
+) -> None:
+    with start_server(drain_seconds=3, workers=workers) as server:
+        eventually_says(server, "ok")
+        with viewer(server.ws) as old:
+            old.open(pace=60)
+            old.updates(3)
+            began = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            eventually_says(server, "draining")
+            old.updates(3)
+            with viewer(server.ws) as new:
+                new.open()
+                new.updates(3)
+                assert httpx.post(server.url + "/predict", json={"sequence": [0.5]}).status_code == 200
+                for one in (old, new):
+                    with pytest.raises(ConnectionClosed) as caught:
+                        while True:
+                            one.updates(1)
+                    assert caught.value.rcvd is not None
+                    assert caught.value.rcvd.code == 1012
+        assert time.monotonic() - began > 2.5
+        server.process.wait(PATIENCE)
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_a_second_sigterm_ends_a_draining_server_at_once(start_server: Callable[..., Any]) -> None:
+    with start_server(drain_seconds=600) as server:
+        eventually_says(server, "ok")
+        server.process.send_signal(signal.SIGTERM)
+        eventually_says(server, "draining")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(PATIENCE)
