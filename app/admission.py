@@ -1,6 +1,7 @@
 """Admission: who may open a websocket."""
 
 import ipaddress
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from app.connection import FULL, REFUSED, Connection
 from app.metrics import Metrics
 from app.origins import is_allowed
 from app.settings import Settings
+
+log = logging.getLogger("unrolled.door")
 
 M = TypeVar("M")
 
@@ -88,14 +91,17 @@ class Door(Generic[M]):
             await self._refuse(connection, "address", FULL, reason)
         else:
             self._inside += 1
+            log.info("came", extra={"path": socket.url.path, "address": address})
             try:
                 with self._hall.place_of(address):
                     await serve(connection)
             finally:
                 self._inside -= 1
+                log.info("went")
 
     async def _refuse(self, connection: Connection[M], counted_as: str, code: int, reason: str) -> None:
         self._hall.metrics.refusals.labels(reason=counted_as).inc()
+        log.info("turned away", extra={"reason": counted_as})
         await connection.close(code, reason)
 
 

@@ -9,6 +9,7 @@ import orjson
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from app.logs import name_connection
 from app.messages import MAX_TEXT_BYTES, MOST_TAG, Trouble
 from app.patience import Patience
 from app.refusals import Refused
@@ -42,6 +43,8 @@ class Connection(Generic[M]):
         idle_seconds: float,
         first_seconds: float | None = None,
     ) -> None:
+        self.name = name_connection()
+        """What the log calls it."""
         self._socket = socket
         self._messages = messages
         self._most = max_message_bytes
@@ -90,7 +93,7 @@ class Connection(Generic[M]):
 
     async def fail(self) -> None:
         """Close, since something of ours went wrong."""
-        await self.close(FAILED, "the server failed; this is our mistake")
+        await self.close(FAILED, f"the server failed; this is our mistake (connection {self.name})")
 
     def _read(self, text: str) -> M | Refused:
         try:

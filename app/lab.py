@@ -81,7 +81,7 @@ class Guest:
             await self._connection.tell(PlanShown(chunks=self._plan.chunks, kinds=tuple(kind(name) for name in KINDS)))
             await self._connection.converse(self._answer)
         except Gone:
-            log.info("guest went at once")
+            log.info("gone at once")
         finally:
             await self._cancel()
 
@@ -125,7 +125,7 @@ class Guest:
         except Refused as refused:
             await self._connection.refuse(refused)
         except Gone:
-            log.info("guest went during its run")  # the task that receives is told too
+            log.info("gone during its run")  # the task that receives is told too
         except Exception:
             log.exception("the lab's run failed")
             await self._connection.fail()

@@ -1,7 +1,5 @@
 """/ws/train: who may come in. Viewer does the rest."""
 
-from itertools import count
-
 from fastapi import APIRouter, WebSocket
 
 from app.admission import Door, Hall
@@ -15,14 +13,13 @@ from app.viewer import Viewer
 
 def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics) -> APIRouter:
     router = APIRouter()
-    numbers = count(1)
     viewers: set[Viewer] = set()
     metrics.viewers.set_function(lambda: len(viewers))
     metrics.inbox_bytes.set_function(lambda: sum(viewer.inbox_bytes for viewer in viewers))
     door = Door(read_from_viewer, hall, hall.settings.handshake_seconds)
 
     async def serve(connection: Connection[FromViewer]) -> None:
-        viewer = Viewer(next(numbers), connection, trainer, store, metrics, viewers)
+        viewer = Viewer(connection, trainer, store, metrics, viewers)
         viewers.add(viewer)
         try:
             await viewer.serve()

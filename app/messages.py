@@ -339,6 +339,7 @@ class Opened(BaseModel):
     type: Literal["opened"] = "opened"
     protocol: int = PROTOCOL
     tag: int | None = Field(description="that of the `open` which this answers")
+    connection: str = Field(description="what the server's log calls this connection")
     recipe: Recipe
     changes: tuple[Change, ...]
     update: int = Field(description="updates made so far: 0, or the checkpoint's")

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from app.logs import name_connection
 from app.messages import Code, Problem
 from app.metrics import Metrics
 from app.shown import SHOWN, shown
@@ -156,7 +157,10 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         return told(Refused(_CODES.get(first["type"], "wrong_type"), field, detail), metrics)
 
     async def on_bug(request: Request, error: Exception) -> Response:
-        return told(Refused("failed", "", "the server failed; this is our mistake, not yours"), metrics)
+        name = name_connection()  # of what uvicorn logs of it too
+        log.error("a request failed", extra={"method": request.method, "path": request.url.path})
+        detail = f"the server failed; this is our mistake, not yours (connection {name})"
+        return told(Refused("failed", "", detail), metrics)
 
     app.add_exception_handler(Refused, on_refused)
     app.add_exception_handler(HTTPException, on_http)

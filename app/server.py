@@ -1,6 +1,5 @@
 """The server: uvicorn with the limits that the socket promises need, in one process or several."""
 
-import logging
 import sys
 from functools import partial
 
@@ -9,6 +8,7 @@ from fastapi import FastAPI
 
 from app.child import Child
 from app.listening import SharedPort, listen
+from app.logs import log_to_stderr
 from app.main import create_app
 from app.open_files import raise_limit
 from app.settings import Settings
@@ -63,13 +63,8 @@ def serve(settings: Settings, child: Child | None = None) -> None:
 def make_app(settings: Settings, child: Child | None) -> FastAPI:
     """The app of one process, in that process."""
     log_to_stderr(settings)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     end_with_parent()
     return create_app(settings, child)
-
-
-def log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 def say_url(host: str, port: int) -> None:

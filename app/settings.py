@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         "info", description="least severe line that is logged"
     )
+    log_format: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins, comma-separated, that may open a websocket beside the page's own"
     )

@@ -54,14 +54,12 @@ class Viewer:
 
     def __init__(
         self,
-        number: int,
         connection: Connection[FromViewer],
         trainer: Trainer,
         store: ModelStore,
         metrics: Metrics,
         everybody: Sized,
     ) -> None:
-        self._number = number
         self._everybody = everybody
         self._connection = connection
         self._trainer = trainer.seat()
@@ -81,20 +79,19 @@ class Viewer:
 
     async def serve(self) -> None:
         """Serve the viewer until it goes."""
-        log.info("viewer %d came", self._number)
-        receiving = asyncio.create_task(self._receive(), name=f"viewer-{self._number}-receives")
-        running = asyncio.create_task(self._run(), name=f"viewer-{self._number}-runs")
+        receiving = asyncio.create_task(self._receive(), name=f"{self._connection.name} receives")
+        running = asyncio.create_task(self._run(), name=f"{self._connection.name} runs")
         try:
             done, _ = await asyncio.wait({receiving, running}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         except Gone as gone:
-            log.info("viewer %d: %s", self._number, gone)
+            log.info("gone: %s", gone)
         except ProcessLost as lost:
-            log.error("viewer %d: %s", self._number, lost)
+            log.error("%s", lost)
             await self._connection.close(FAILED, "the training process has ended; resume from your checkpoint")
         except Exception:
-            log.exception("viewer %d: the run failed", self._number)
+            log.exception("the run failed")
             await self._connection.fail()
         finally:
             for task in (receiving, running):
@@ -102,7 +99,6 @@ class Viewer:
             await asyncio.gather(receiving, running, return_exceptions=True)
             self._playback = None
             self._trainer.let_go()
-            log.info("viewer %d went", self._number)
 
     # ---------------------------------------------------------------- what comes in
 
@@ -216,10 +212,12 @@ class Viewer:
         tag = self._opening.tag if self._opening else None
         self._opening = None
         recipe = run.recipe
-        log.info("viewer %d opened %s seed %d at %d", self._number, recipe.cell, recipe.seed, run.update)
+        about = {"cell": recipe.cell, "seed": recipe.seed, "update": run.update, "resumed": resumed}
+        log.info("run opened", extra=about)
         await self._connection.tell(
             Opened(
                 tag=tag,
+                connection=self._connection.name,
                 recipe=recipe,
                 changes=run.changes,
                 update=run.update,
@@ -278,7 +276,7 @@ class Viewer:
         if isinstance(stopped, Finished):
             await self._connection.tell(stopped)
         elif stopped is not None:
-            log.info("viewer %d diverged at %d: %s", self._number, stopped.update, stopped.tensor)
+            log.info("run diverged", extra={"update": stopped.update, "tensor": stopped.tensor})
             await self._connection.tell(stopped)
             await self._hand_over(playback)  # it stands at the update before
         await self._pay(playback)
@@ -296,7 +294,7 @@ class Viewer:
 
     async def _tell_refusal(self, refused: Refused) -> None:
         self._metrics.refusals.labels(reason=refused.code).inc()
-        log.info("viewer %d refused: %s", self._number, refused.code)
+        log.info("refused", extra={"code": refused.code, "field": refused.field})
         if self._playback is not None:
             await self._send(self._playback.take_all())
         if self._opening and self._announced is None:  # else its frame is still to come: this refuses something else

@@ -35,12 +35,13 @@ export function aid({ store, live, words, twin, bar }) {
     tour.start(station);
   };
   at("tour").addEventListener("click", () => goOnTour());
-  at("help").addEventListener("click", () => openHelp(words, about));
+  const help = () => openHelp(words, about, store.state.connectionName);
+  at("help").addEventListener("click", help);
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
     if (document.querySelector("dialog:modal")) return;
     if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    if (event.key === "?") openHelp(words, about);
+    if (event.key === "?") help();
     else if (event.key.toLowerCase() === "t") goOnTour();
     else return;
     event.preventDefault();

@@ -19,8 +19,9 @@ const KEYS = [
 /**
  * @param {import("./words.js").Words} words
  * @param {import("./about.js").About} about
+ * @param {string|null} connectionName what the server's log calls the newest connection, if there was one
  */
-export function openHelp(words, about) {
+export function openHelp(words, about, connectionName) {
   const keys = made("dl");
   keys.className = "keys";
   for (const [caps, name] of KEYS) {
@@ -33,6 +34,7 @@ export function openHelp(words, about) {
     made("p", words.say("help.what")),
     made("section", made("h3", words.say("help.keys")), keys),
     made("section", made("h3", words.say("help.bar")), bar),
+    ...(connectionName ? [made("p", words.say("help.connection", { name: connectionName }))] : []),
   ];
   openSheet(words, words.say("help.title"), sections);
   about.show(document.querySelector(".masthead"), bar);

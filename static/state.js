@@ -48,6 +48,7 @@ import { withLosses, withReached } from "./losses.js";
  * @property {number} run counts the runs that this page opened; a resumed run keeps its number
  * @property {boolean} playing
  * @property {number|"max"} pace updates per second
+ * @property {string|null} connectionName what the server's log calls the newest connection
  * @property {Record<string, any>|null} recipe what the run started from
  * @property {Record<string, any>[]} changes live changes since then, in order; a link may have brought some that are still to come
  * @property {number} made the newest update that the server is known to have made; it may be ahead of `update`
@@ -92,6 +93,7 @@ export function initialState() {
     current: null,
     network: null,
     floors: {},
+    connectionName: null,
     earlier: [],
     ...emptyRun(),
     complaint: null,
@@ -170,7 +172,7 @@ function fromThePage(state, message) {
 }
 
 /** @param {State} state @returns {Record<string, any>} what there is of its run, to be shown again by the message `kept` */
-export function rest({ connection, opening, complaint, run, notice, ...shown }) {
+export function rest({ connection, connectionName, opening, complaint, run, notice, ...shown }) {
   return { ...shown, notice: stopped({ notice }) ? notice : null };
 }
 
@@ -225,6 +227,7 @@ function opened(state, message) {
     current: recipeAfter(message.recipe, changes, goesOn ? state.update : message.update),
     network: message.network,
     floors: message.floors ?? {},
+    connectionName: message.connection ?? null,
     earlier: message.earlier ?? [],
     isRecording: false,
   };

@@ -45,6 +45,8 @@ export class Status {
     const word = status === "live" ? (stopped(state) ?? (state.playing ? playing(state) : "paused")) : status;
     dataset.behind = String(word === "hall" || word === "heavy");
     setText(this.#at.word, this.#words.say(`status.${word}`, { rate: rateOf(state.behind?.rate ?? 0) }));
+    const { connectionName: name } = state;
+    this.#at.word.title = name ? this.#words.say("status.connection", { name }) : "";
     this.#at.recording.hidden = !state.isRecording;
     this.#notice(this.#sentence(state, refusal), this.#grouped(state.update));
     const complaint = atField || refusal ? null : state.complaint;

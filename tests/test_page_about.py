@@ -144,6 +144,15 @@ def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) ->
     expect(page.at("help")).to_be_focused()
 
 
+def test_the_page_says_what_the_servers_log_calls_its_connection(visit: Visits) -> None:
+    page = visit(charts=False)
+    page.draws(1)
+    name = page.opened()[-1]["connection"]
+    assert page.page.locator("#status-word").get_attribute("title") == f"connection {name}"
+    page.page.locator("body").press("?")
+    expect(page.page.locator("dialog[open]")).to_contain_text(f"the name of your connection: {name}.")
+
+
 def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(visit: Visits) -> None:
     page = visit(charts=False)
     asked: list[str] = []
