@@ -17,6 +17,9 @@ from app.settings import Settings
 
 log = logging.getLogger("unrolled.door")
 
+CODES = {*range(1000, 1004), *range(1005, 1016)}
+"""Close codes that are counted each for itself; a peer may send thousands of others."""
+
 M = TypeVar("M")
 
 
@@ -91,13 +94,19 @@ class Door(Generic[M]):
             await self._refuse(connection, "address", FULL, reason)
         else:
             self._inside += 1
-            log.info("came", extra={"path": socket.url.path, "address": address})
+            route = socket.scope["route"].path
+            log.info("came", extra={"route": route, "address": address})
+            is_open = self._hall.metrics.websockets.labels(route=route)
+            is_open.inc()
             try:
                 with self._hall.place_of(address):
                     await serve(connection)
             finally:
                 self._inside -= 1
-                log.info("went")
+                is_open.dec()
+                code = connection.closed_with if connection.closed_with in CODES else "other"
+                self._hall.metrics.websockets_closed.labels(route=route, code=str(code)).inc()
+                log.info("went", extra={"code": connection.closed_with})
 
     async def _refuse(self, connection: Connection[M], counted_as: str, code: int, reason: str) -> None:
         self._hall.metrics.refusals.labels(reason=counted_as).inc()

@@ -19,6 +19,9 @@ log = logging.getLogger("unrolled.live")
 REFUSED, TOO_BIG, FAILED, FULL, IDLE = 1008, 1009, 1011, 1013, 1001
 """Close codes; docs/protocol.md says what a viewer does on each."""
 
+NO_CLOSE = 1006
+"""The connection only broke."""
+
 SEND_SECONDS = 8.0
 """How long a viewer may take to make room for a message before it counts as gone."""
 
@@ -50,6 +53,8 @@ class Connection(Generic[M]):
         self._most = max_message_bytes
         self._idle_seconds = idle_seconds
         self._seconds = min(first_seconds or idle_seconds, idle_seconds)  # for the next message
+        self.closed_with = NO_CLOSE
+        """The code of the close that came or was sent first."""
         self._receiving, self._sending = Patience(), Patience()
 
     async def receive(self) -> M | bytes | Refused:
@@ -61,6 +66,7 @@ class Connection(Generic[M]):
             raise Gone("idle") from None
         self._seconds = self._idle_seconds
         if event["type"] == "websocket.disconnect":
+            self._note(event.get("code") or NO_CLOSE)
             raise Gone(f"disconnected with code {event.get('code')}")
         data: bytes | None = event.get("bytes")
         text: str | None = event.get("text")
@@ -121,12 +127,17 @@ class Connection(Generic[M]):
         await self._bounded(self._socket.send_bytes(data))
 
     async def close(self, code: int, reason: str) -> None:
+        self._note(code)
         # a peer that stopped reading never answers a close: do not wait for it
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._socket.close(code, reason)
         except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             log.debug("closing with %d was not answered", code)
+
+    def _note(self, code: int) -> None:
+        if self.closed_with == NO_CLOSE:
+            self.closed_with = code
 
     async def _bounded(self, sending: Awaitable[None]) -> None:
         try:

@@ -15,6 +15,7 @@ def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics) ->
     router = APIRouter()
     viewers: set[Viewer] = set()
     metrics.viewers.set_function(lambda: len(viewers))
+    metrics.viewers_behind.set_function(lambda: sum(viewer.is_behind for viewer in viewers))
     metrics.inbox_bytes.set_function(lambda: sum(viewer.inbox_bytes for viewer in viewers))
     door = Door(read_from_viewer, hall, hall.settings.handshake_seconds)
 

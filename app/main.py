@@ -13,6 +13,7 @@ from fastapi_offline import FastAPIOffline
 from app import export, lab, lessons, live, ops, predict, qr, script, stream, verify
 from app.admission import Hall
 from app.child import Child
+from app.measured import Measured, measure_lag
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.open_files import most_connections
@@ -47,7 +48,8 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         readiness.drain_before_stop(settings.drain_seconds)
-        tasks = [asyncio.create_task(readiness.keep_training(trainer)), asyncio.create_task(warm_up())]
+        work = (readiness.keep_training(trainer), warm_up(), measure_lag(metrics))
+        tasks = [asyncio.create_task(one) for one in work]
         yield {"wire": wire}
         readiness.stop()
         for task in tasks:
@@ -76,6 +78,7 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
     answer = predict.endpoint(store, predictor, settings)
     app.add_middleware(Shortcut, path="/predict", endpoint=answer, metrics=metrics)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Measured, metrics=metrics)
     app.include_router(predict.routes(answer, store, settings))
     app.include_router(stream.routes(store, predictor, hall))
     app.include_router(export.routes(store, settings))

@@ -32,6 +32,7 @@ def routes(metrics: Metrics, readiness: Readiness) -> APIRouter:
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def exposition() -> Response:
         """Counters and histograms in Prometheus' text format."""
+        metrics.readiness.state(readiness.status)
         metrics.tasks.set(len(asyncio.all_tasks()))  # counted where the loop is
         return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -1,6 +1,7 @@
 """The short way to an endpoint that is asked thousands of times a second."""
 
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.metrics import Metrics
@@ -17,12 +18,14 @@ class Shortcut:
     def __init__(self, app: ASGIApp, path: str, endpoint: Endpoint, metrics: Metrics) -> None:
         self.app = app
         self._path = path
+        self._route = Route(path, endpoint)
         self._endpoint = endpoint
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
             return await self.app(scope, receive, send)
+        scope["route"] = self._route
         try:
             response = await self._endpoint(Request(scope, receive))
         except Refused as refused:

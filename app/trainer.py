@@ -218,6 +218,9 @@ class _Link(asyncio.Protocol):
             if self.child is None:
                 self.child = await loop.run_in_executor(None, Child, self._framework)
             self._frames = Frames()
+            self._metrics.training_started.labels(framework=self._framework).inc()
+            if self._framework == "torch":
+                self._metrics.training_process = self.child.process.pid
             self.child.socket.setblocking(False)
             self._transport, _ = await loop.create_connection(lambda: self, sock=self.child.socket)
 

@@ -77,6 +77,11 @@ class Viewer:
         """What the viewer sent and nobody has read yet."""
         return self._inbox.bytes
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether updates come slower than the viewer asked for."""
+        return self._playback is not None and self._playback.per_second is not None
+
     async def serve(self) -> None:
         """Serve the viewer until it goes."""
         receiving = asyncio.create_task(self._receive(), name=f"{self._connection.name} receives")
@@ -212,6 +217,7 @@ class Viewer:
         tag = self._opening.tag if self._opening else None
         self._opening = None
         recipe = run.recipe
+        self._metrics.runs_opened.labels(cell=recipe.cell, how="resumed" if resumed else "new").inc()
         about = {"cell": recipe.cell, "seed": recipe.seed, "update": run.update, "resumed": resumed}
         log.info("run opened", extra=about)
         await self._connection.tell(
@@ -276,6 +282,7 @@ class Viewer:
         if isinstance(stopped, Finished):
             await self._connection.tell(stopped)
         elif stopped is not None:
+            self._metrics.runs_diverged.inc()
             log.info("run diverged", extra={"update": stopped.update, "tensor": stopped.tensor})
             await self._connection.tell(stopped)
             await self._hand_over(playback)  # it stands at the update before
@@ -289,6 +296,7 @@ class Viewer:
 
     async def _send(self, updates: list[bytes]) -> None:
         if updates:
+            self._metrics.update_messages.inc()
             per_second = self._playback.per_second if self._playback else None
             await self._connection.send_text(updates_text(updates, per_second, len(self._everybody)))
 

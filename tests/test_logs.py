@@ -44,9 +44,8 @@ def test_json_logs_tell_a_viewers_story_under_the_name_that_it_was_told(json_ser
     with viewer(json_server.ws) as one:
         name = one.open(recipe={"seed": 7, "cell": "gru"}, play=False)["connection"]
         assert re.fullmatch("[0-9a-f]{8}", name)
-        with viewer(json_server.ws) as two:
-            with pytest.raises(Exception, match="1013"):
-                two.next()
+        with viewer(json_server.ws) as two, pytest.raises(Exception, match="1013"):
+            two.next()
         assert one.refusal(type="pace", pace=-1)["code"] == "out_of_range"
 
     def story() -> list[str]:
@@ -57,7 +56,7 @@ def test_json_logs_tell_a_viewers_story_under_the_name_that_it_was_told(json_ser
     told = {record["message"]: record for record in records(json_server) if record.get("connection") == name}
     opened = told["run opened"]
     assert {"cell": "gru", "seed": 7, "update": 0, "resumed": False}.items() <= opened.items()
-    assert {"path": "/ws/train", "address": "127.0.0.1"}.items() <= told["came"].items()
+    assert {"route": "/ws/train", "address": "127.0.0.1"}.items() <= told["came"].items()
     assert {"code": "out_of_range", "field": "pace"}.items() <= told["refused"].items()
     assert all({"time", "level", "logger", "process"} <= set(record) for record in told.values())
     (away,) = [record for record in records(json_server) if record["message"] == "turned away"]

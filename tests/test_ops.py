@@ -1,17 +1,22 @@
 """What probes and Prometheus hear."""
 
 import asyncio
+import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
 
 from app import ops
 from app.messages import Status
 from app.metrics import Metrics
+from tests.test_live import eventually
+from tests.viewers import viewer
 
 
 def get(path, metrics=None, status="ok"):
@@ -94,3 +99,54 @@ def test_errors_of_the_router_have_the_shape_of_all_others(server_url):
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"]) == (405, "method_not_allowed")
     assert wrong.headers["Allow"] == "POST"
+
+
+def families(text):
+    """Name, type and label names of every metric that is exposed."""
+    return {
+        family.name: (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
+        for family in text_string_to_metric_families(text)
+        if not family.name.endswith("_created")
+    }
+
+
+def test_every_metric_is_documented_with_its_labels_and_every_documented_one_is_there(server):
+    with viewer(server.ws) as one:
+        one.open(play=False)
+    httpx.post(server.url + "/predict", json={"sequence": []})
+    eventually(
+        lambda: "unrolled_websockets_closed" in httpx.get(server.url + "/metrics").text, 30, "its end is counted"
+    )
+    there = families(httpx.get(server.url + "/metrics").text)
+    section = Path("docs/operations.md").read_text().partition("## Metrics")[2]
+    rows = re.findall(r"^\| `(\w+)\*?` \| (\w*) \| (.*?) \|", section, re.MULTILINE)
+    told = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    assert told
+    kinds = {"state": "gauge", "info": "gauge"}
+    for name, (kind, labels) in told.items():
+        if name.endswith("process_"):
+            assert any(one.startswith(name) for one in there), name
+            continue
+        exposed = there.pop(f"{name}_info" if kind == "info" else name)
+        assert exposed == (kinds.get(kind, kind), labels), name
+    assert {one for one in there if not re.match("(unrolled_training_)?process_", one)} == set()
+
+
+def test_labels_have_no_value_from_outside(server):
+    with httpx.Client(base_url=server.url, timeout=30) as client:
+        client.get("/models/evil-1")
+        client.get("/evil-2")
+        client.get("/static/evil-3")
+        client.request("PROPFIND", "/predict")
+        client.post("/predict", json={"evil-5": 1, "model": "evil-6"})
+        with viewer(server.ws) as one:
+            one.refusal(type="evil-7")
+            one.socket.close(4321, "evil-8")
+        eventually(lambda: 'code="other"' in client.get("/metrics").text, 30, "the close is counted")
+        text = client.get("/metrics").text
+    assert "evil" not in text.lower()
+    assert "4321" not in text
+    assert "PROPFIND" not in text
+    assert 'route="/models/{id}"' in text
+    assert 'method="other",route="/predict",status="405"' in text
+    assert 'route="none",status="404"' in text
