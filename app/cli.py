@@ -15,6 +15,7 @@ COMMANDS = {
     "script": "app.script_command",
     "export": "app.export_command",
     "graphs": "app.graphs_command",
+    "doctor": "app.doctor_command",
 }
 
 

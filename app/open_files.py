@@ -21,27 +21,42 @@ def raise_limit(max_viewers: int) -> None:
         return
     import resource
 
-    needed = _connections(max_viewers) + SPARE
+    want = needed(max_viewers)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
+    if soft != resource.RLIM_INFINITY and soft < want:
         try:
-            soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+            soft = want if hard == resource.RLIM_INFINITY else min(want, hard)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         except (OSError, ValueError):  # some systems have a lower bound than the one they name
             soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft < needed:
-            log.warning("%d open files are allowed, and UNROLLED_MAX_VIEWERS=%d may need %d", soft, max_viewers, needed)
+        if soft < want:
+            log.warning("%d open files are allowed, and UNROLLED_MAX_VIEWERS=%d may need %d", soft, max_viewers, want)
+
+
+def allowed() -> int | None:
+    """How many files this process could have open if it asked; None: without a limit."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def needed(max_viewers: int) -> int:
+    """How many a server may have open whose hall is full."""
+    return _connections(max_viewers) + SPARE
 
 
 def most_connections(max_viewers: int) -> int:
     """As many connections as a full hall needs, or as fit in what may be opened now."""
-    needed = _connections(max_viewers)
+    full = _connections(max_viewers)
     if sys.platform == "win32":
-        return needed
+        return full
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return needed if soft == resource.RLIM_INFINITY else min(needed, max(soft - SPARE, soft // 2))
+    return full if soft == resource.RLIM_INFINITY else min(full, max(soft - SPARE, soft // 2))
 
 
 def _connections(max_viewers: int) -> int:

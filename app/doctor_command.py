@@ -1,0 +1,48 @@
+"""unrolled doctor: what is wrong here, and how to mend it."""
+
+import os
+from dataclasses import asdict
+
+import click
+import orjson
+
+from app.doctor import Finding, findings, settings_findings
+from app.machine import look
+from app.mistake import Mistake, settings
+from app.settings import Settings
+from app.speed import measure
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead of a table.")
+@click.pass_context
+def doctor(context: click.Context, /, as_json: bool) -> None:
+    """Look at versions, processors, threads, memory, files, settings and speed; say what is wrong and how to mend it.
+
+    Run it where the service runs, with the same environment. Exit code 1 where something is wrong.
+    """
+    found: list[Finding] = []
+    using = Settings.model_construct()
+    try:
+        using = settings()
+    except Mistake as mistake:
+        found.append(Finding("settings", "wrong", mistake.message, "mend it; the rest is looked at with the defaults"))
+    found += settings_findings(os.environ)
+    if not found:
+        found.append(Finding("settings", "ok", "all can be read"))
+    for one in found if not as_json else ():
+        _print(one)
+    for one in findings(using, look(), measure):
+        found.append(one)
+        if not as_json:
+            _print(one)
+    if as_json:
+        click.echo(orjson.dumps([asdict(one) for one in found], option=orjson.OPT_INDENT_2))
+    context.exit(1 if any(one.level == "wrong" for one in found) else 0)
+
+
+def _print(finding: Finding) -> None:
+    colour = {"ok": "green", "note": "yellow", "wrong": "red"}[finding.level]
+    click.echo(f"{click.style(f'{finding.level:6}', fg=colour)} {finding.name:11} {finding.says}")
+    if finding.mend and finding.level != "ok":
+        click.echo(f"{'':19}→ {finding.mend}")
