@@ -68,7 +68,8 @@ def test_too_few_open_files_are_wrong() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert levels(found("open files", max_viewers=1 if hard < 2**16 else 1000)) == ["ok"]
     code = (
-        "import resource; from app.doctor import findings; from app.machine import look; from app.settings import Settings;"
+        "import resource; from app.doctor import findings; from app.machine import look;"
+        "from app.settings import Settings;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024));"
         "print(next(one.mend for one in findings(Settings(), look(), None) if one.name == 'open files'))"
     )
