@@ -62,7 +62,7 @@ class Proxy:
 
 @contextmanager
 def haproxy(folder: Path, one: str, two: str = NOBODY, port: int = 0, **options: str) -> Iterator[Proxy]:
-    """HAProxy before two servers, each `address:port`; options are the configuration's variables without their PROXY_."""
+    """HAProxy before servers, each `address:port`; options are the configuration's variables without their PROXY_."""
     port, operator_port = port or free_port(), free_port()
     environment = os.environ | {
         "SERVER_ONE": one,

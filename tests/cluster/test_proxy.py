@@ -1,18 +1,14 @@
 """Two servers behind the committed HAProxy: what passes through, what is kept out, and who is told what."""
 
 import json
-import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
 
 from tests.cluster.haproxy import CONFIG, NOBODY, Proxy, command, haproxy
 from tests.conftest import Server, running

@@ -1,14 +1,13 @@
 """Servers to kill, and what recovery took at the end."""
 
 import random
-import statistics
 from collections.abc import Iterator
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from bench.results import record
 from tests.faults.servers import Servers, servers
+from tests.figures import tell
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,16 +30,4 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.write_line(f"random moments of --moments {config.getoption('--moments')}")
-    times: dict[str, list[float]] = {}
-    for report in terminalreporter.stats.get("passed", []):
-        for name, value in report.user_properties:
-            if isinstance(value, float):
-                times.setdefault(name, []).append(value)
-    figures = {}
-    for name, seconds in times.items():
-        figures[f"{name}, median, s"] = round(statistics.median(seconds), 2)
-        figures[f"{name}, worst of {len(seconds)}, s"] = round(max(seconds), 2)
-    for name, figure in figures.items():
-        terminalreporter.write_line(f"{name:<70} {figure}")
-    if figures and config.getoption("--record"):
-        record("recovery", figures)
+    tell(terminalreporter, "recovery", config.getoption("--record"))
