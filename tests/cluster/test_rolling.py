@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -46,6 +47,9 @@ class Cluster:
         self.proxy = self._before(old.port)
         old.process.wait(PATIENCE)
 
+    def deals_to_both(self) -> None:
+        eventually(lambda: self.proxy.deals_to("one", "two"), PATIENCE, "the proxy deals to both servers")
+
     def close(self) -> None:
         self._stack.close()
 
@@ -61,12 +65,13 @@ class Cluster:
         return self._stack.enter_context(haproxy(self._folder, *addresses, port=port))
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path, DRAIN_SECONDS)
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    folder = tmp_path_factory.mktemp("cluster")
+    made = Cluster(folder, DRAIN_SECONDS)
     yield made
     made.close()
-    for log in tmp_path.glob("*/server.log"):
+    for log in folder.glob("*/server.log"):
         assert "Traceback" not in log.read_text()
 
 
@@ -81,6 +86,7 @@ def note(record_property: Record, what: str, cluster_load: Load) -> None:
 def test_a_rolling_restart_under_load_loses_no_update_and_no_prediction(
     cluster: Cluster, record_property: Record
 ) -> None:
+    cluster.deals_to_both()
     with load(cluster.proxy.port, seed=1) as all_of_them:
         all_of_them.forgets_the_clock()
         all_of_them.goes_on(60)
@@ -100,18 +106,32 @@ def test_a_rolling_restart_under_load_loses_no_update_and_no_prediction(
 def test_servers_that_are_killed_one_after_the_other_lose_no_update_and_no_prediction(
     cluster: Cluster, record_property: Record
 ) -> None:
+    cluster.deals_to_both()
     with load(cluster.proxy.port, seed=2) as all_of_them:
         all_of_them.forgets_the_clock()
         for name in ("one", "two"):
             cluster.replace(name, signal.SIGKILL)
-            eventually(lambda: cluster.proxy.deals_to("one", "two"), PATIENCE, "the proxy has seen it")
+            cluster.deals_to_both()
         all_of_them.goes_on()
         note(record_property, "kill -9 of each", all_of_them)
     all_of_them.was_served()
     assert sum(viewer.sessions for viewer in all_of_them.viewers) >= 2 * len(all_of_them.viewers)
 
 
+def test_a_prediction_that_was_under_way_on_a_killed_server_is_made_by_another(cluster: Cluster) -> None:
+    cluster.deals_to_both()
+    url = cluster.proxy.url + "/predict"
+    process = cluster.servers["one"].process
+    process.send_signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(8) as asking:
+        answers = [asking.submit(httpx.post, url, json={"sequence": [0.5]}, timeout=PATIENCE) for _ in range(8)]
+        eventually(lambda: int(cluster.proxy.rows("ready")["one"]["scur"]) > 1, PATIENCE, "some are under way there")
+        cluster.replace("one", signal.SIGKILL)
+        assert [answer.result().status_code for answer in answers] == [200] * 8
+
+
 def test_a_proxy_that_is_replaced_loses_no_update(cluster: Cluster, record_property: Record) -> None:
+    cluster.deals_to_both()
     with load(cluster.proxy.port, seed=3) as all_of_them:
         all_of_them.forgets_the_clock()
         cluster.replace_proxy()
