@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from tests.cluster.haproxy import Proxy, haproxy
 from tests.cluster.load import Load, load
@@ -16,8 +17,8 @@ from tests.faults.servers import free_port
 from tests.test_live import eventually
 from tests.viewers import PATIENCE
 
-DRAIN_SECONDS = 5
-"""As in compose.yaml; a test holds that."""
+COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "compose.yaml").read_text())
+DRAIN_SECONDS = float(COMPOSE["services"]["one"]["environment"]["UNROLLED_DRAIN_SECONDS"])
 
 Record = Callable[[str, object], None]
 
