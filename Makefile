@@ -3,6 +3,7 @@
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
 # make fuzz   20,000 hostile checkpoints, and what some of them cost a live server
 # make faults kill -9, cut wires, reloads and moves at random moments, under a real page
+# make test-cluster  several servers behind a real proxy: replaced one by one under load, killed, full
 # make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
@@ -15,7 +16,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs fuzz faults soak check format schema recording bench chromium
+.PHONY: run test test-graphs test-cluster fuzz faults soak check format schema recording bench chromium haproxy
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -32,6 +33,9 @@ fuzz: .venv/dev.stamp
 
 faults: .venv/dev.stamp chromium
 	$(bin)/pytest tests/faults $(ARGS)
+
+test-cluster: .venv/dev.stamp haproxy
+	$(bin)/pytest tests/cluster $(ARGS)
 
 soak: .venv/dev.stamp
 	$(bin)/python -m tests.soak $(ARGS)
@@ -86,3 +90,7 @@ bench: .venv/bench.stamp chromium
 chromium:
 	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || { echo "The browser tests need Chromium and a font with Chinese characters;" \
 	  "on Debian: apt-get install chromium-headless-shell fonts-noto-cjk" >&2; exit 1; }
+
+haproxy:
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v haproxy >/dev/null || { echo "The tests of several servers need HAProxy;" \
+	  "on Debian: apt-get install haproxy" >&2; exit 1; }

@@ -1,7 +1,10 @@
 """The files in deploy/ agree with the code and with each other. `make test-cluster` runs what they describe."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,17 @@ def test_nothing_may_be_written_but_in_volumes_and_no_service_has_capabilities_o
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["mem_limit"], name
         assert "privileged" not in service, name
+
+
+def test_compose_finds_a_server_healthy_when_it_is_ready(server: Server) -> None:
+    eventually(lambda: httpx.get(server.url + "/readyz").status_code == 200, PATIENCE, "it is ready")
+    for service in SERVERS.values():
+        kind, _, *arguments = service["healthcheck"]["test"]
+        assert kind == "CMD"
+        for port, code in ((server.port, 0), (1, 1)):
+            environment = os.environ | {"UNROLLED_PORT": str(port)}
+            asked = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, check=False)
+            assert asked.returncode == code, asked.stderr
 
 
 def test_servers_keep_their_models_in_one_folder_and_are_reached_through_the_proxy_only() -> None:
