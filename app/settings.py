@@ -1,9 +1,11 @@
 """Environment variables → Settings. Every name begins with UNROLLED_."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 2**20
@@ -25,6 +27,13 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins, comma-separated, that may open a websocket beside the page's own"
+    )
+
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        max_length=256,
+        description="what everyone must have who uses the server; none: nobody needs anything",
     )
 
     workers: int = Field(1, ge=1, le=64, description="processes that listen on the port, each a full server")
@@ -83,6 +92,19 @@ class Settings(BaseSettings):
         le=1024 * 1024 * MIB,
         description="bytes that all uploaded checkpoints may take together",
     )
+
+    @field_validator("token", mode="before")
+    @classmethod
+    def _hide(cls, value: object) -> object:
+        """No complaint about a token repeats it. An empty one is refused: who sets it wants a lock."""
+        return SecretStr(value) if isinstance(value, str) else value
+
+    @field_validator("token")
+    @classmethod
+    def _plain(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9._~-]+", value.get_secret_value()):
+            raise PydanticCustomError("token", "Input should be letters, digits and . _ ~ - alone")
+        return value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
