@@ -29,6 +29,7 @@ class OwnPages:
         await told(refused, self._metrics)(scope, receive, send)
 
     def _is_own(self, scope: Scope) -> bool:
-        if not any(name == b"origin" for name, _ in scope["headers"]):
-            return True
-        return is_allowed(Headers(scope=scope), self._allowed)
+        for name, _ in scope["headers"]:
+            if name == b"origin":
+                return is_allowed(Headers(scope=scope), self._allowed)
+        return True

@@ -14,10 +14,12 @@ MIB = 2**20
 class Settings(BaseSettings):
     """What an operator decides. A value out of bounds stops the start with a message that names the field.
 
+    It does not repeat the value, which may be the token.
+
     Whether a proxy's X-Forwarded-* headers are believed is uvicorn's own setting (FORWARDED_ALLOW_IPS).
     """
 
-    model_config = SettingsConfigDict(env_prefix="UNROLLED_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="UNROLLED_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one")
@@ -92,12 +94,6 @@ class Settings(BaseSettings):
         le=1024 * 1024 * MIB,
         description="bytes that all uploaded checkpoints may take together",
     )
-
-    @field_validator("token", mode="before")
-    @classmethod
-    def _hide(cls, value: object) -> object:
-        """No complaint about a token repeats it. An empty one is refused: who sets it wants a lock."""
-        return SecretStr(value) if isinstance(value, str) else value
 
     @field_validator("token")
     @classmethod

@@ -26,7 +26,9 @@ CLOSE_SECONDS = 1.0
 PAGES = frozenset({"/", "/docs"})
 """What people type into a browser: where they are asked for the token, and may give it."""
 
-OPEN = frozenset({"/healthz", "/readyz", "/static/style.css", "/static/token.css", "/static/favicon.svg"})
+OPEN = frozenset(
+    {"/healthz", "/readyz", "/static/style.css", "/static/token.css", "/static/token.js", "/static/favicon.svg"}
+)
 """What needs none: whether the process is alive tells nothing of use, and the page that asks must look like one."""
 
 MOST_FORM_BYTES = 2048
@@ -135,7 +137,7 @@ class Lock:
         is_from_afar = request.method == "GET" and request.headers.get("sec-fetch-site") == "cross-site"
         holes = {
             "lang": language,
-            "again": '<meta http-equiv="refresh" content="0">' if is_from_afar else "",
+            "again": '<script src="static/token.js"></script>' if is_from_afar else "",
             "trouble": html.escape(words["token.wrong"]) if is_wrong else "",
             **{name: html.escape(words[f"token.{name}"]) for name in ("title", "needed", "label", "enter", "programs")},
         }

@@ -159,7 +159,6 @@ def test_a_browser_is_asked_in_its_language_and_told_what_is_wrong(private: Serv
     assert ("令牌" in asked.text) == (language == "zh")
     assert "{{" not in asked.text
     assert "<script" not in asked.text
-    assert 'http-equiv="refresh"' not in asked.text
     sent = httpx.post(private.url, headers=headers, data={"token": "<b>open</b>"})
     assert sent.status_code == 401
     wrong = {"en": "That is not the token.", "zh": "令牌不正确。"}[language]
@@ -296,7 +295,7 @@ def test_a_page_whose_cookie_is_gone_says_so_and_does_not_try_for_ever(private: 
 
 
 @pytest.mark.parametrize(
-    "value", ["", "short", "fifteen-letters", "x" * 257, "with a space in it", "ключ-ключ-ключ-ключ"]
+    "value", ["", "tiny-tiny", "fifteen-letters", "x" * 257, "with a space in it", "ключ-ключ-ключ-ключ"]
 )
 def test_a_token_that_is_weak_or_not_plain_stops_the_start_and_is_not_repeated(
     value: str, monkeypatch: pytest.MonkeyPatch
