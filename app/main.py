@@ -13,16 +13,19 @@ from fastapi_offline import FastAPIOffline
 from app import export, lab, lessons, live, ops, predict, qr, script, stream, verify
 from app.admission import Hall
 from app.child import Child
+from app.foreign import OwnPages
+from app.headers import SecurityHeaders
 from app.measured import Measured, measure_lag
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.open_files import most_connections
-from app.page import Page, SecurityHeaders
+from app.page import Page
 from app.predictor import Predictor
 from app.readiness import Readiness
 from app.refusals import install
 from app.settings import Settings
 from app.shortcut import Shortcut
+from app.token import Lock
 from app.trainer import ProcessLost, Trainer
 from app.wire import Wire
 from model.recipe import Recipe
@@ -71,12 +74,16 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
         summary="A recurrent network learns cos from sin, live.",
         version=importlib.metadata.version("unrolled"),
         lifespan=lifespan,
+        docs_url=None,  # page.py has a page without a script in it, for the files that come with this
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for listeners takes 5 µs a request
     )
     install(app, metrics)
     answer = predict.endpoint(store, predictor, settings)
     app.add_middleware(Shortcut, path="/predict", endpoint=answer, metrics=metrics)
+    if settings.token is not None:
+        app.add_middleware(Lock, token=settings.token.get_secret_value(), metrics=metrics)
+    app.add_middleware(OwnPages, settings=settings, metrics=metrics)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured, metrics=metrics)
     app.include_router(predict.routes(answer, store, settings))

@@ -36,6 +36,8 @@ Code = Literal[
     "out_of_range",
     "bad_state",  # not a state that this model handed out
     "bad_model",  # an upload that is not a checkpoint
+    "token_needed",  # 401: the operator asks everyone for a token
+    "foreign_origin",  # 403: a page of another origin had a browser send this
     "unknown_model",  # 404
     "not_found",  # 404
     "method_not_allowed",  # 405

@@ -27,7 +27,8 @@ def settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "_".join(str(part) for part in first["loc"])
-        raise Mistake(f"UNROLLED_{name.upper()}: {first['msg']}, not {shown(first['input'])}") from None
+        came = "" if name == "token" else f", not {shown(first['input'])}"  # a token is told to nobody
+        raise Mistake(f"UNROLLED_{name.upper()}: {first['msg']}{came}") from None
 
 
 def check_folder(path: Path | None) -> None:

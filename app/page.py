@@ -12,33 +12,13 @@ import brotli
 import plotly
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STATIC = Path(__file__).parent.parent / "static"
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"  # a file may be kept, but its ETag is checked each time
-
-# Plotly styles its charts with inline styles and saves pictures through blob: and data: URLs; it needs no eval.
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
-    "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'self'"
-)
-
-_SECURITY = {
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"x-frame-options": b"SAMEORIGIN",
-    b"cross-origin-opener-policy": b"same-origin",
-    b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-}
-
-# Swagger's page at /docs starts itself by a script inside it
-_DOCS_POLICY = _POLICY.replace("script-src 'self'", "script-src 'self' 'unsafe-inline'")
-
-_HEADERS = [*_SECURITY.items(), (b"content-security-policy", _POLICY.encode())]
-_DOCS_HEADERS = [*_SECURITY.items(), (b"content-security-policy", _DOCS_POLICY.encode())]
+_MAPS = re.compile(rb'getElementById\("([0-9a-f]{64})"\)')
+"""Plotly's script makes a style sheet for maps, of which the page has none, unless there is an element of this id."""
 
 
 class Page:
@@ -47,7 +27,10 @@ class Page:
     def __init__(self) -> None:
         self._script = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
         self._name = f"plotly-{hashlib.sha256(self._script).hexdigest()[:16]}.min.js"
-        self._index = (STATIC / "index.html").read_text("utf-8").replace("{{plotly}}", f"assets/{self._name}")
+        index = (STATIC / "index.html").read_text("utf-8").replace("{{plotly}}", f"assets/{self._name}")
+        maps = _MAPS.search(self._script)
+        self._index = index.replace("{{maps}}", maps[1].decode() if maps else "no-maps")
+        self._docs = (STATIC / "docs.html").read_text("utf-8")
         self._files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*.*") if path.is_file()}
         self._encoded: dict[str, bytes] = {}
 
@@ -66,6 +49,11 @@ class Page:
         @router.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse)
         async def index() -> Response:
             return HTMLResponse(self._index, headers={"Cache-Control": _ASK_AGAIN})
+
+        @router.api_route("/docs", methods=["GET", "HEAD"], response_class=HTMLResponse)
+        async def docs() -> Response:
+            # Swagger's files come from the package that mounts them; its own page has a script in it
+            return HTMLResponse(self._docs, headers={"Cache-Control": _ASK_AGAIN})
 
         @router.get(f"/assets/{self._name}")
         async def script(request: Request) -> Response:
@@ -93,23 +81,3 @@ class Page:
             return Response(body, headers=headers, media_type=mimetypes.guess_type(name)[0])
 
         return router
-
-
-class SecurityHeaders:
-    """ASGI middleware: says to browsers what an answer of this server may do."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        is_docs = scope["path"].removeprefix(scope.get("root_path", "")) == "/docs"
-        headers = _DOCS_HEADERS if is_docs else _HEADERS
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *headers]
-            await send(message)
-
-        return await self.app(scope, receive, send_with_headers)

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from app.headers import secured
 from app.logs import name_connection
 from app.messages import Code, Problem
 from app.metrics import Metrics
@@ -22,6 +23,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _STATUS: Mapping[str, int] = {
     "broken_json": 400,
+    "token_needed": 401,
+    "foreign_origin": 403,
     "body_too_slow": 408,
     "body_too_large": 413,
     "unknown_model": 404,
@@ -160,7 +163,7 @@ def install(app: FastAPI, metrics: Metrics) -> None:
         name = name_connection()  # of what uvicorn logs of it too
         log.error("a request failed", extra={"method": request.method, "path": request.url.path})
         detail = f"the server failed; this is our mistake, not yours (connection {name})"
-        return told(Refused("failed", "", detail), metrics)
+        return secured(told(Refused("failed", "", detail), metrics))
 
     app.add_exception_handler(Refused, on_refused)
     app.add_exception_handler(HTTPException, on_http)

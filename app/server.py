@@ -53,11 +53,11 @@ def serve(settings: Settings, child: Child | None = None) -> None:
         server_header=False,
     )
     if settings.workers == 1:
-        say_url(host, port)
+        say_url(settings, host, port)
         uvicorn.Server(config).run(sockets=[listening])
     else:
         listening.close()  # it only found out whether the port is free: two services could share it unnoticed
-        Workers(config, SharedPort(settings.host, port), partial(say_url, host, port)).run()
+        Workers(config, SharedPort(settings.host, port), partial(say_url, settings, host, port)).run()
 
 
 def make_app(settings: Settings, child: Child | None) -> FastAPI:
@@ -67,7 +67,9 @@ def make_app(settings: Settings, child: Child | None) -> FastAPI:
     return create_app(settings, child)
 
 
-def say_url(host: str, port: int) -> None:
+def say_url(settings: Settings, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else "localhost" if host == "0.0.0.0" else host  # noqa: S104
     sys.stdout.write(f"Unrolled is at http://{shown}:{port}\n")
+    if settings.token is not None:  # which is not said here: what is printed is kept in logs
+        sys.stdout.write(f"It asks for a token: open http://{shown}:{port}/?token=… with that of UNROLLED_TOKEN\n")
     sys.stdout.flush()

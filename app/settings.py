@@ -1,9 +1,11 @@
 """Environment variables → Settings. Every name begins with UNROLLED_."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 2**20
@@ -12,10 +14,12 @@ MIB = 2**20
 class Settings(BaseSettings):
     """What an operator decides. A value out of bounds stops the start with a message that names the field.
 
+    It does not repeat the value, which may be the token.
+
     Whether a proxy's X-Forwarded-* headers are believed is uvicorn's own setting (FORWARDED_ALLOW_IPS).
     """
 
-    model_config = SettingsConfigDict(env_prefix="UNROLLED_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="UNROLLED_", frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8000, ge=0, le=65_535, description="TCP port to listen on; 0 takes a free one")
@@ -25,6 +29,13 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field("text", description="lines for people, or one JSON object a line")
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="origins, comma-separated, that may open a websocket beside the page's own"
+    )
+
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        max_length=256,
+        description="what everyone must have who uses the server; none: nobody needs anything",
     )
 
     workers: int = Field(1, ge=1, le=64, description="processes that listen on the port, each a full server")
@@ -83,6 +94,13 @@ class Settings(BaseSettings):
         le=1024 * 1024 * MIB,
         description="bytes that all uploaded checkpoints may take together",
     )
+
+    @field_validator("token")
+    @classmethod
+    def _plain(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9._~-]+", value.get_secret_value()):
+            raise PydanticCustomError("token", "Input should be letters, digits and . _ ~ - alone")
+        return value
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -369,7 +369,8 @@ export class Live {
     this.#socket = null;
     this.#giveUpWaiting();
     if (code === CLOSE_REFUSED || code === CLOSE_TOO_BIG) {
-      this.#store.dispatch({ type: "connection", status: "refused", detail: reason });
+      const status = reason.startsWith("token_needed") ? "token" : "refused";
+      this.#store.dispatch({ type: "connection", status, detail: reason });
       return;
     }
     const { status, milliseconds } = waitAfter(code, this.#attempts);

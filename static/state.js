@@ -26,7 +26,7 @@ import { withLosses, withReached } from "./losses.js";
  */
 
 /**
- * @typedef {"connecting"|"live"|"waiting"|"full"|"refused"|"reload"|"offline"|"kept"} ConnectionStatus `kept`: not
+ * @typedef {"connecting"|"live"|"waiting"|"full"|"refused"|"token"|"reload"|"offline"|"kept"} ConnectionStatus `kept`: not
  *   connected until the visitor has chosen whether the run of before goes on
  * @typedef {{status: ConnectionStatus, seconds: number, detail: string}} ConnectionState
  * @typedef {{code: string, field: string|null, detail: string}} Complaint

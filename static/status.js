@@ -4,7 +4,7 @@ import { grouped } from "./words.js";
 
 /** How things stand, always with a word; where something is to be done, a sentence and a button or two. */
 
-const BUSY = ["waiting", "full", "offline", "refused", "reload", "kept"];
+const BUSY = ["waiting", "full", "offline", "refused", "token", "reload", "kept"];
 
 export class Status {
   #words;
@@ -59,7 +59,7 @@ export class Status {
     const { status, seconds, detail } = connection;
     if (status === "full" && isRecording) return { text: this.#words.say("notice.recording", { seconds }), acts: ["retry"] };
     if (BUSY.includes(status)) {
-      const acts = { refused: [], reload: ["reload"], kept: ["continue", "start-anew"] }[status] ?? ["retry"];
+      const acts = { refused: [], token: ["reload"], reload: ["reload"], kept: ["continue", "start-anew"] }[status] ?? ["retry"];
       return { text: this.#words.say(`notice.${status}`, { seconds, detail, update: this.#grouped(update) }), acts };
     }
     if (refusal) {

@@ -80,7 +80,11 @@ def test_every_answer_has_the_security_headers(server: Server, path: str) -> Non
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe-eval" not in policy
-    assert ("script-src 'self';" in policy) == (path != "/docs")
+    assert "script-src 'self';" in policy
+    assert re.findall(r"(\S+) [^;]*'unsafe-inline'", policy) == ["style-src-attr"]
+    assert "frame-ancestors 'self'" in policy
+    assert headers["x-frame-options"] == "SAMEORIGIN"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
     assert "camera=()" in headers["permissions-policy"]
@@ -96,8 +100,15 @@ def test_the_docs_page_loads_everything_from_this_server(server: Server) -> None
     urls = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(urls) >= 3
     for url in urls:
-        assert url.startswith("/"), url
-        assert httpx.get(server.url + url).status_code == 200
+        assert not url.startswith(("/", "http")), "it works under a prefix"
+        assert httpx.get(f"{server.url}/{url}").status_code == 200
+    assert httpx.get(server.url + "/openapi.json").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_no_page_has_a_script_or_a_style_in_it(server: Server, path: str) -> None:
+    page = httpx.get(server.url + path).text
+    assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=|javascript:", page, re.I) == []
 
 
 def test_the_recipes_schema_is_served(server: Server) -> None:

@@ -67,3 +67,5 @@ def test_a_bug_of_ours_is_a_500_in_the_usual_shape(tmp_path: Path, monkeypatch: 
     answer = post(tmp_path, "/predict")
     assert answer.status_code == 500
     assert answer.json()["code"] == "failed"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
