@@ -25,7 +25,9 @@ def resolved(*sources: str) -> dict[str, str]:
     command += ["--universal", "--generate-hashes", "--constraints", "constraints.txt"]
     command += ["--no-annotate", "--no-header", "--no-emit-index-url", "--quiet"]
     text = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
-    return {block.split("==")[0]: EVERYWHERE.sub("", block) for block in re.split(r"^(?=\w)", text, flags=re.M) if block}
+    return {
+        block.split("==")[0]: EVERYWHERE.sub("", block) for block in re.split(r"^(?=\w)", text, flags=re.M) if block
+    }
 
 
 def write(name: str, blocks: dict[str, str]) -> None:
