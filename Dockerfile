@@ -10,20 +10,16 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/unrolled/bin:$P
 RUN python3 -m venv /opt/unrolled
 WORKDIR /build
 # The slow layers first: they change only when a version does.
-COPY constraints.txt ./
-RUN pip install -q "$(grep '^torch==' constraints.txt)"
-COPY pyproject.toml ./
-RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-      extras = {'graphs': ('tensorflow', 'onnx')}.get('$EXTRAS', ('$EXTRAS',) if '$EXTRAS' else ()); \
-      print(*p['dependencies'], *(n for e in extras for n in p['optional-dependencies'][e]), sep='\n')" \
-      > requirements.txt \
-    && pip install -q -c constraints.txt -r requirements.txt
-COPY README.md LICENSE ./
+COPY requirements requirements
+RUN pip install -q --no-deps --require-hashes -r requirements/torch.txt \
+    && { pip show torch | grep -q '^Version: .*+cpu' || pip install -q --no-deps --require-hashes -r requirements/cuda.txt; }
+RUN pip install -q --no-deps --require-hashes -r requirements/run.txt ${EXTRAS:+-r requirements/$EXTRAS.txt}
+COPY README.md LICENSE pyproject.toml ./
 COPY model model
 COPY app app
 COPY static static
 # Headers, tests and notebook extensions are never read by the service; torch looks for its torch_shm_manager.
-RUN pip install -q --no-deps --no-build-isolation . \
+RUN pip install -q --no-deps --no-build-isolation . && pip check \
     && pip uninstall -q -y pip \
     && cd /opt/unrolled/lib/python3*/site-packages \
     && find torch/bin -type f ! -name torch_shm_manager -delete \

@@ -8,6 +8,9 @@
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
 # make recording  write static/recording.json, which the page plays while the hall is full
+# make lock   write requirements/*.txt, every pin with its hashes, from constraints.txt and pyproject.toml
+# make audit  look up known vulnerabilities of all that is pinned; fails where it cannot look
+# make licences  write docs/licences.md, what the image ships and under which licence
 # make bench  measure, and append the figures to bench/results.json
 
 PYTHON ?= python3
@@ -16,7 +19,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs test-cluster fuzz faults soak check format schema recording bench chromium haproxy
+.PHONY: run test test-graphs test-cluster fuzz faults soak check format schema recording lock audit licences bench chromium haproxy
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -59,32 +62,61 @@ recording: .venv/dev.stamp
 bench: .venv/bench.stamp chromium
 	$(bin)/python -m bench $(ARGS)
 
-# torch comes first and by its exact version: newer ones bring gigabytes of CUDA with them.
-.venv/torch.stamp: constraints.txt
+lock: .venv/supply.stamp
+	.venv/supply/bin/python requirements/lock.py
+
+# Strict: a package that the service cannot be asked about fails too. cuda.txt is what some torches bring along.
+audit: .venv/supply.stamp
+	.venv/supply/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+	  $(patsubst %,-r %,$(sort $(wildcard requirements/*.txt))) $(ARGS)
+
+licences: .venv/run.stamp .venv/supply.stamp
+	.venv/supply/bin/python requirements/licences.py > docs/licences.md
+
+# Whatever is installed has one of the hashes in requirements/, or pip refuses it; and nothing is installed that is not there.
+install := $(bin)/python -m pip install -q --no-deps --require-hashes
+itself := $(bin)/python -m pip install -q --no-deps --no-build-isolation -e . && $(bin)/python -m pip check
+
+.venv/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Unrolled needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	test -x $(bin)/python || $(PYTHON) -m venv .venv
-	$(bin)/python -m pip install -q $$(grep '^torch==' constraints.txt)
 	touch $@
 
-.venv/run.stamp: .venv/torch.stamp pyproject.toml
-	$(bin)/python -m pip install -q -c constraints.txt -e .
+# With CUDA (the default index's torch on Linux) it needs more, gigabytes of it.
+.venv/torch.stamp: requirements/torch.txt requirements/cuda.txt | .venv/python.stamp
+	$(install) -r requirements/torch.txt
+	$(bin)/python -m pip show torch | grep -q '^Version: .*+cpu' || $(install) -r requirements/cuda.txt
 	touch $@
 
-.venv/run-$(EXTRAS).stamp: .venv/run.stamp
-	$(bin)/python -m pip install -q -c constraints.txt -e '.[$(EXTRAS)]'
+.venv/run.stamp: .venv/torch.stamp pyproject.toml requirements/run.txt
+	$(install) -r requirements/run.txt
+	$(itself)
 	touch $@
 
-.venv/dev.stamp: .venv/torch.stamp pyproject.toml
-	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev]'
+.venv/run-$(EXTRAS).stamp: .venv/run.stamp requirements/$(EXTRAS).txt
+	$(install) -r requirements/$(EXTRAS).txt
+	$(itself)
+	touch $@
+
+.venv/dev.stamp: .venv/torch.stamp pyproject.toml requirements/run.txt requirements/dev.txt
+	$(install) -r requirements/run.txt -r requirements/dev.txt
+	$(itself)
 	touch $@ .venv/run.stamp
 
-.venv/bench.stamp: .venv/dev.stamp
-	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev,bench]'
+.venv/bench.stamp: .venv/dev.stamp requirements/bench.txt
+	$(install) -r requirements/bench.txt
+	$(itself)
 	touch $@
 
-.venv/graphs.stamp: .venv/dev.stamp
-	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev,graphs]'
+.venv/graphs.stamp: .venv/dev.stamp requirements/graphs.txt
+	$(install) -r requirements/graphs.txt
+	$(itself)
+	touch $@
+
+.venv/supply.stamp: requirements/supply.txt | .venv/python.stamp
+	test -x .venv/supply/bin/python || $(PYTHON) -m venv .venv/supply
+	.venv/supply/bin/python -m pip install -q --no-deps --require-hashes -r requirements/supply.txt
 	touch $@
 
 chromium:
