@@ -41,24 +41,25 @@ class Cluster:
     def __init__(self, nodes: int, replicas: int, port: int) -> None:
         self._nodes = Nodes(initialize_head=True, head_node_args=_node(0))
         self._others = [self._nodes.add_node(**_node(number)) for number in range(1, nodes)]
-        self._most_here = -(-replicas // nodes)
+        self._count, self._replicas, self._port = nodes, replicas, port
         ray.init(address=self._nodes.address, log_to_driver=False, logging_level="warning")
         serve.start(proxy_location="EveryNode", http_options={"host": HOST, "port": port})
-        self._port = port
-        self.scale(str(replicas))
-        self._await_proxies(nodes)
+        self.deploy()
+        self._await_proxies()
 
     def url(self) -> str:
         return f"http://{HOST}:{self._port}"
 
-    def scale(self, replicas: str) -> int:
-        """Have so many replicas from now on: what is too many is drained."""
-        count = int(replicas)
+    def deploy(self) -> str:
+        """Put the app on the cluster; where it was there already, its replicas are replaced one after the other."""
         arguments = Arguments(
-            min_replicas=count, max_replicas=count, max_replicas_per_node=self._most_here, cpus=1.0, downscale_seconds=0
+            min_replicas=self._replicas,
+            max_replicas=self._replicas,
+            max_replicas_per_node=-(-self._replicas // self._count),
+            cpus=1.0,
         )
         serve.run(app(arguments), name=NAME)
-        return count
+        return "deployed"
 
     def replicas(self) -> list[dict[str, Any]]:
         """Those that there are: id, state, node and process."""
@@ -97,8 +98,8 @@ class Cluster:
         found: dict[str, Any] = _details()["applications"][NAME]["deployments"][NAME]
         return found
 
-    def _await_proxies(self, nodes: int) -> None:
-        while [proxy["status"] for proxy in _details()["proxies"].values()] != ["HEALTHY"] * nodes:
+    def _await_proxies(self) -> None:
+        while [proxy["status"] for proxy in _details()["proxies"].values()] != ["HEALTHY"] * self._count:
             time.sleep(0.2)
 
 
@@ -114,12 +115,13 @@ def _title(pid: int) -> str:
 
 
 def main() -> None:
-    nodes, replicas, port = map(int, sys.argv[1:])
-    cluster = Cluster(nodes, replicas, port)
-    print("ready", flush=True)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what Ray prints is no answer
+    cluster = Cluster(*map(int, sys.argv[1:]))
+    print("ready", file=answers, flush=True)
     for line in sys.stdin:
         command, *arguments = line.split()
-        print(json.dumps(getattr(cluster, command)(*arguments)), flush=True)
+        print(json.dumps(getattr(cluster, command)(*arguments)), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -120,23 +121,20 @@ def test_a_model_uploaded_to_one_replica_predicts_on_every_other(cluster: Cluste
     assert len({str(answer.json()["prediction"]) for answer in answers}) == 1
 
 
-def test_a_replica_that_is_drained_tells_its_viewers_1012_and_each_goes_on_elsewhere(
+def test_an_upgrade_tells_every_viewer_1012_and_each_goes_on_elsewhere_to_the_bit(
     cluster: Cluster, record_property: Callable[[str, object], None]
 ) -> None:
+    old = {one["pid"] for one in cluster.running()}
     with watching(cluster.port, VIEWERS) as watchers:
-        assert all(numbers["unrolled_viewers"] for numbers in cluster.metrics(2).values())
-        began = time.time()
-        cluster.ask("scale 1")
-        cluster.await_replicas(1)
+        assert cluster.ask("deploy") == "deployed"
+        cluster.await_replicas(2)
         for watcher in watchers:
             watcher.wait_for(20)
-    moved = [watcher for watcher in watchers if watcher.closes]
-    assert 0 < len(moved) < VIEWERS
-    for watcher in moved:
+    assert not old & {one["pid"] for one in cluster.running()}
+    for watcher in watchers:
         assert set(watcher.closes) == {1012}
-        record_property("drain: told to update, s", watcher.resumed[-1] - began)
-    cluster.ask("scale 2")
-    cluster.await_replicas(2)
+        record_property("upgrade: a run stood still, s", max(watcher.stood_still))
+    record_property("upgrade: connections of a viewer at the most", float(max(one.sessions for one in watchers)))
 
 
 def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are_answered(
@@ -144,20 +142,19 @@ def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are
 ) -> None:
     with watching(cluster.port, VIEWERS) as watchers, Asker(cluster.url) as asker:
         assert all(numbers["unrolled_viewers"] for numbers in cluster.metrics(2).values())
-        before = len(cluster.running())
         killed = cluster.ask("kill")
         for watcher in watchers:
             watcher.wait_for(40)
         time.sleep(1)
     moved = [watcher for watcher in watchers if watcher.sessions > 1]
     assert moved
-    assert before == 2
     for watcher in moved:
         seconds = watcher.resumed[-1] - killed["at"]
         record_property("node killed: next update, s", seconds)
         assert seconds < MOVES_WITHIN
     wait = asker.longest_wait(killed["at"])
-    record_property("node killed: longest without a prediction, s", wait)
-    record_property("node killed: predictions that failed", float(len([1 for at, _ in asker.failed if at > killed["at"]])))
-    print(asker.failed, [(w.closes, w.sessions) for w in watchers])
     assert wait < MOVES_WITHIN
+    failed = [why for at, why in asker.failed if at > killed["at"]]
+    record_property("node killed: longest without a prediction, s", wait)
+    record_property(f"node killed: predictions that failed {Counter(failed)}, of {len(asker.answered)}", float(len(failed)))
+    print([(w.closes, w.sessions, w.stood_still) for w in watchers])

@@ -18,7 +18,7 @@ CELLS = ("rnn", "gru", "lstm")
 
 
 class Watcher(Follower):
-    """Notes when each of its connections brought the first update."""
+    """Notes when each of its connections brought its first update."""
 
     def __init__(self, port: int, number: int, pace: float) -> None:
         draw = random.Random(number)
@@ -26,10 +26,12 @@ class Watcher(Follower):
         recipe = {"cell": cell, "seed": number, "hidden_size": 16, "most_streams": 3, "noise": 0.05}
         super().__init__(port, recipe, pace, draw)
         self.resumed: list[float] = []  # of `time.time`
+        self.stood_still: list[float] = []  # seconds, from the last update of one connection to the first of the next
         self.trouble: list[BaseException] = []
         self.ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._is_new = True
+        self._last = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -52,9 +54,12 @@ class Watcher(Follower):
         super()._open(socket)
 
     def _take(self, socket: ClientConnection, updates: list[dict[str, Any]]) -> None:
+        now = time.time()
         if self._is_new:
-            self.resumed.append(time.time())
-            self._is_new = False
+            self.resumed.append(now)
+            if self.updates:
+                self.stood_still.append(now - self._last)
+        self._is_new, self._last = False, now
         super()._take(socket, updates)
 
 
