@@ -21,6 +21,7 @@ RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['
 COPY README.md LICENSE ./
 COPY model model
 COPY app app
+COPY deploy deploy
 COPY static static
 # Headers, tests and notebook extensions are never read by the service; torch looks for its torch_shm_manager.
 RUN pip install -q --no-deps --no-build-isolation . \

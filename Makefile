@@ -1,6 +1,7 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000 EXTRAS=graphs)
 # make test   install, then run every test, the browser's included
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
+# make test-cluster  install Ray too, then run two nodes and a proxy under real viewers
 # make fuzz   20,000 hostile checkpoints, and what some of them cost a live server
 # make faults kill -9, cut wires, reloads and moves at random moments, under a real page
 # make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
@@ -15,7 +16,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs fuzz faults soak check format schema recording bench chromium
+.PHONY: run test test-graphs test-cluster fuzz faults soak check format schema recording bench chromium
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -25,6 +26,9 @@ test: .venv/dev.stamp chromium
 
 test-graphs: .venv/graphs.stamp chromium
 	$(bin)/pytest tests/graphs $(ARGS)
+
+test-cluster: .venv/cluster.stamp
+	$(bin)/pytest tests/cluster $(ARGS)
 
 fuzz: .venv/dev.stamp
 	$(bin)/pytest -n 2 tests/fuzz/test_hostile.py $(ARGS)
@@ -81,6 +85,10 @@ bench: .venv/bench.stamp chromium
 
 .venv/graphs.stamp: .venv/dev.stamp
 	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev,graphs]'
+	touch $@
+
+.venv/cluster.stamp: .venv/dev.stamp
+	$(bin)/python -m pip install -q -c constraints.txt -e '.[dev,ray]'
 	touch $@
 
 chromium:

@@ -9,7 +9,7 @@ from ray.serve import Application
 from starlette.types import ASGIApp
 
 from app.main import create_app
-from app.server import log_to_stderr
+from app.logs import log_to_stderr
 from app.settings import Settings
 from deploy.draining import until_draining
 from deploy.sockets import Sockets
