@@ -17,6 +17,7 @@ RUN pip install -q --no-deps --require-hashes -r requirements/run.txt ${EXTRAS:+
 COPY README.md LICENSE pyproject.toml ./
 COPY model model
 COPY app app
+COPY deploy deploy
 COPY static static
 # Headers, tests and notebook extensions are never read by the service; torch looks for its torch_shm_manager.
 RUN pip install -q --no-deps --no-build-isolation . && pip check \

@@ -1,9 +1,9 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000 EXTRAS=graphs)
 # make test   install, then run every test, the browser's included
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
+# make test-cluster  install Ray too; several servers on a Ray cluster, and behind HAProxy: replaced under load, killed, full
 # make fuzz   100,000 cases against a live server and its checkpoints, and what some of them cost it: about half an hour
 # make faults kill -9, cut wires, reloads and moves at random moments, under a real page
-# make test-cluster  several servers behind a real proxy: replaced one by one under load, killed, full
 # make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/messages.py
@@ -30,15 +30,15 @@ test: .venv/dev.stamp chromium
 test-graphs: .venv/graphs.stamp chromium
 	$(bin)/pytest tests/graphs $(ARGS)
 
+test-cluster: .venv/cluster.stamp haproxy
+	$(bin)/pytest tests/cluster $(ARGS)
+
 fuzz: .venv/dev.stamp
 	$(bin)/pytest -n 2 --cases 100000 $(addprefix tests/fuzz/test_,hostile.py endpoints.py machines.py frames.py) $(ARGS)
 	$(bin)/pytest tests/fuzz/test_live.py $(ARGS)
 
 faults: .venv/dev.stamp chromium
 	$(bin)/pytest tests/faults $(ARGS)
-
-test-cluster: .venv/dev.stamp haproxy
-	$(bin)/pytest tests/cluster $(ARGS)
 
 soak: .venv/dev.stamp
 	$(bin)/python -m tests.soak $(ARGS)
@@ -117,6 +117,11 @@ itself := $(bin)/python -m pip install -q --no-deps --no-build-isolation -e . &&
 .venv/supply.stamp: requirements/supply.txt | .venv/python.stamp
 	test -x .venv/supply/bin/python || $(PYTHON) -m venv .venv/supply
 	.venv/supply/bin/python -m pip install -q --no-deps --require-hashes -r requirements/supply.txt
+	touch $@
+
+.venv/cluster.stamp: .venv/dev.stamp requirements/ray.txt
+	$(install) -r requirements/ray.txt
+	$(itself)
 	touch $@
 
 chromium:

@@ -78,6 +78,7 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for listeners takes 5 µs a request
     )
+    app.state.readiness = readiness  # for who runs this app by other means than HTTP
     install(app, metrics)
     answer = predict.endpoint(store, predictor, settings)
     app.add_middleware(Shortcut, path="/predict", endpoint=answer, metrics=metrics)

@@ -1,0 +1,1 @@
+"""Unrolled on more than one machine."""
