@@ -148,7 +148,7 @@ def test_a_full_hall_tells_1013_through_the_proxy_and_still_shows_its_page(small
     with ExitStack() as stack:
         for visitor in ("127.0.0.2", "127.0.0.3"):
             stack.enter_context(viewer(proxy.ws, **coming_from(visitor))).open(play=False)
-        eventually(lambda: proxy.deals_to(), PATIENCE, "the proxy hears that nobody has room")
+        eventually(lambda: proxy.rows("ready")["one"]["status"] == "DOWN", PATIENCE, "nobody is ready any more")
         assert closed(proxy.ws, **coming_from("127.0.0.4")) == (1013, "the hall is full; try again later")
         with httpx.Client(base_url=proxy.url, timeout=PATIENCE) as client:
             assert client.get("/").status_code == 200
@@ -183,7 +183,7 @@ def test_the_numbers_of_one_server_are_not_for_visitors(proxy: Proxy) -> None:
 
 def test_a_proxy_without_any_server_says_busy_and_when_to_try_again(tmp_path: Path) -> None:
     with haproxy(tmp_path, NOBODY) as lonely:
-        eventually(lambda: lonely.deals_to(backend="alive"), PATIENCE, "it knows")
+        eventually(lambda: lonely.rows("alive")["one"]["status"] == "DOWN", PATIENCE, "it knows")
         answer = httpx.post(lonely.url + "/predict", json={"sequence": [0.5]}, timeout=PATIENCE)
     assert answer.status_code == 503
     assert answer.json()["code"] == "busy"
