@@ -11,28 +11,18 @@ import httpx
 import pytest
 
 from tests.cluster.haproxy import CONFIG, NOBODY, Proxy, command, haproxy
+from tests.cluster.pair import Pair
 from tests.conftest import Server, running
 from tests.test_live import closed, eventually
 from tests.viewers import PATIENCE, timeless, viewer
 
-Pair = tuple[Server, Server]
+pytestmark = pytest.mark.timeout(300)  # servers start in some seconds, and on a crowded machine in a minute
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    models = tmp_path_factory.mktemp("models")
-    with (
-        running(tmp_path_factory.mktemp("one"), models_dir=models) as one,
-        running(tmp_path_factory.mktemp("two"), models_dir=models) as two,
-    ):
-        yield one, two
-        assert "Traceback" not in one.log.read_text() + two.log.read_text()
-
-
-@pytest.fixture(scope="module")
-def proxy(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    with haproxy(tmp_path_factory.mktemp("proxy"), *map(address, pair)) as made:
-        yield made
+@pytest.fixture
+def proxy(pair: Pair) -> Proxy:
+    pair.deals_to_both()
+    return pair.proxy
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +76,8 @@ def test_each_server_predicts_with_a_model_that_went_up_through_the_proxy(proxy:
         one.open(recipe={"seed": 4}, play=False)
         uploaded = httpx.post(proxy.url + "/models", content=one.checkpoint, timeout=PATIENCE).json()
     question = {"sequence": [0.0, 0.3, 0.6], "model": uploaded["id"]}
-    answers = [httpx.post(url + "/predict", json=question, timeout=PATIENCE) for url in (pair[0].url, pair[1].url)]
+    urls = [server.url for server in pair.servers.values()]
+    answers = [httpx.post(url + "/predict", json=question, timeout=PATIENCE) for url in urls]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].json()["prediction"] == answers[1].json()["prediction"]
 
@@ -99,10 +90,10 @@ def test_a_body_of_the_largest_size_comes_through(proxy: Proxy) -> None:
 
 def test_a_run_goes_on_to_the_bit_on_whichever_server_its_viewer_comes_to(proxy: Proxy, pair: Pair) -> None:
     recipe = {"seed": 11, "cell": "gru", "most_streams": 3}
-    with viewer(pair[0].ws) as alone:
+    servers = list(pair.servers.values())
+    with viewer(servers[0].ws) as alone:
         alone.open(recipe=recipe, pace="max")
         wanted = alone.updates(60)
-    servers = (pair[0], pair[1])
     got: list[dict[str, Any]] = []
     landed = [0, 0]
     checkpoint: bytes | None = None
@@ -130,7 +121,7 @@ def viewers_of(server: Server) -> int:
 
 def test_a_quiet_socket_outlives_every_timeout_of_plain_requests(pair: Pair, tmp_path: Path) -> None:
     with (
-        haproxy(tmp_path, *map(address, pair), http_timeout="1s") as hasty,
+        haproxy(tmp_path, *map(address, pair.servers.values()), http_timeout="1s") as hasty,
         viewer(hasty.ws, ping_interval=None) as paused,
     ):
         paused.open(play=False)
@@ -157,7 +148,7 @@ def test_a_full_hall_tells_1013_through_the_proxy_and_still_shows_its_page(small
     with ExitStack() as stack:
         for visitor in ("127.0.0.2", "127.0.0.3"):
             stack.enter_context(viewer(proxy.ws, **coming_from(visitor))).open(play=False)
-        eventually(lambda: proxy.deals_to(), PATIENCE, "the proxy hears that nobody has room")
+        eventually(lambda: proxy.rows("ready")["one"]["status"] == "DOWN", PATIENCE, "nobody is ready any more")
         assert closed(proxy.ws, **coming_from("127.0.0.4")) == (1013, "the hall is full; try again later")
         with httpx.Client(base_url=proxy.url, timeout=PATIENCE) as client:
             assert client.get("/").status_code == 200
@@ -192,7 +183,7 @@ def test_the_numbers_of_one_server_are_not_for_visitors(proxy: Proxy) -> None:
 
 def test_a_proxy_without_any_server_says_busy_and_when_to_try_again(tmp_path: Path) -> None:
     with haproxy(tmp_path, NOBODY) as lonely:
-        eventually(lambda: lonely.deals_to(backend="alive"), PATIENCE, "it knows")
+        eventually(lambda: lonely.rows("alive")["one"]["status"] == "DOWN", PATIENCE, "it knows")
         answer = httpx.post(lonely.url + "/predict", json={"sequence": [0.5]}, timeout=PATIENCE)
     assert answer.status_code == 503
     assert answer.json()["code"] == "busy"
