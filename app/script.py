@@ -1,22 +1,27 @@
 """POST /script: a run as a PyTorch script that needs nothing of ours."""
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.messages import SCRIPT_EXAMPLES, ScriptRequest
+from app.messages import MAX_TEXT_BYTES, SCRIPT_EXAMPLES, ScriptRequest
 from app.models import ModelStore
+from app.one_by_one import OneByOne
 from app.refusals import Refused, checked, documented, documented_body, read_body
 from app.settings import Settings
 from model.recipe import Recipe
 from model.script import script
+
+MOST_WAITING = 64
+"""Scripts under way or waiting; one with a full change log takes 0.05 s. A hall may ask at once."""
 
 _ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/x-python": {}}, "description": "a Python script"}}
 
 
 def routes(store: ModelStore, settings: Settings) -> APIRouter:
     router = APIRouter()
+    line = OneByOne("script", "scripts", MOST_WAITING, retry_after=1)
+    most_bytes = min(MAX_TEXT_BYTES, settings.max_body_bytes)
 
     @router.post(
         "/script",
@@ -25,7 +30,7 @@ def routes(store: ModelStore, settings: Settings) -> APIRouter:
         responses={
             **_ANSWER,
             **documented("broken_json", "body_too_slow", "body_too_large", "unknown_field", "conflict", "wrong_type"),
-            **documented("not_finite", "out_of_range", "unknown_model"),
+            **documented("not_finite", "out_of_range", "unknown_model", "busy"),
         },
         openapi_extra=documented_body("application/json", ScriptRequest.model_json_schema(), SCRIPT_EXAMPLES),
     )
@@ -34,8 +39,8 @@ def routes(store: ModelStore, settings: Settings) -> APIRouter:
 
         They are the same but for rounding, from which the two drift apart after a hundred updates or so.
         """
-        body = await read_body(request, settings.max_body_bytes, settings.body_seconds)
-        return await asyncio.to_thread(_answer, body, store)
+        body = await read_body(request, most_bytes, settings.body_seconds)
+        return await line.do(_answer, body, store)
 
     return router
 

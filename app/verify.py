@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, WebSocket
 from app.admission import Door, Hall
 from app.connection import Connection, Gone
 from app.models import ModelStore
+from app.one_by_one import OneByOne
 from app.refusals import Refused, documented, documented_body, read_body
 from app.trainer import LEAST_WEIGHT, Trainer
 from app.verify_messages import Cancel, Cancelled, FromVerifier, Progress, VerdictShown, Verify, read_from_verifier
@@ -23,6 +24,9 @@ PROGRESS_SECONDS = 0.1
 
 MOST_AT_ONCE = 2
 """Replays under way; others wait in line, so that a crowd of them slows nobody's run."""
+
+MOST_RECEIPTS = 64
+"""Receipts under way or waiting; one takes 0.02 s. A hall may ask at once."""
 
 
 class Verifier:
@@ -109,19 +113,20 @@ def routes(trainer: Trainer, store: ModelStore, hall: Hall) -> APIRouter:
     router = APIRouter()
     settings = hall.settings
     most_upload_bytes = min(MAX_BYTES, settings.max_body_bytes)
+    line = OneByOne("receipt", "receipts", MOST_RECEIPTS, retry_after=1)
     turns = asyncio.Semaphore(MOST_AT_ONCE)
     door = Door(read_from_verifier, hall)
 
     @router.post(
         "/receipt",
         summary="The receipt of a run",
-        responses=documented("body_too_slow", "body_too_large", "bad_model"),
+        responses=documented("body_too_slow", "body_too_large", "bad_model", "busy"),
         openapi_extra=documented_body("application/octet-stream", {"type": "string", "format": "binary"}),
     )
     async def receipt(request: Request) -> Receipt:
         """A run's checkpoint in; out what it came to, for `/ws/verify` or `unrolled verify` to make again."""
         data = await read_body(request, most_upload_bytes, settings.body_seconds)
-        return await asyncio.to_thread(_receipt_of, data)
+        return await line.do(_receipt_of, data)
 
     @router.websocket("/ws/verify")
     async def verify(socket: WebSocket) -> None:
