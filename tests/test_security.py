@@ -203,7 +203,7 @@ def test_no_path_leads_out_of_what_is_served(server: Server, path: bytes) -> Non
 
 
 def test_a_body_of_a_million_fields_holds_nobody_up(open_house: Server) -> None:
-    body = b"{" + b",".join(b'"%d":1' % i for i in range(400_000)) + b"}"
+    body = b"{" + b",".join(b'"%d":1' % i for i in range(300_000)) + b"}"
     assert httpx.post(open_house.url + "/predict", content=body).json()["code"] == "unknown_field"
     for path in ("/script", "/qr", "/lessons/detach"):
         began = time.monotonic()
@@ -222,7 +222,8 @@ def test_a_crowd_that_asks_for_work_is_told_to_come_again(path: str, tmp_path: P
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await asyncio.gather(*(client.post(path, content=body) for _ in range(80)))
 
-    answers = asyncio.run(asked())
+    with ThreadPoolExecutor(1) as thread:  # Playwright's loop is in this one
+        answers = thread.submit(asyncio.run, asked()).result(SECONDS * 2)
     told = [answer for answer in answers if answer.status_code == 503]
     assert len(told) == 16
     assert {answer.json()["code"] for answer in told} == {"busy"}
@@ -269,7 +270,7 @@ def test_a_pipeline_that_reads_nothing_is_read_no_further(server: Server) -> Non
 # ---------------------------------------------------------------- who shares a link, a file or a run
 
 
-EVIL_TEXT = '<img src=x onerror="window.hurt = 1"><script>window.hurt = 1</script>'
+EVIL_TEXT = "<img src=x onerror=window.hurt=1>"
 
 
 def is_unhurt(page: Any) -> None:
@@ -284,12 +285,11 @@ def test_the_page_and_the_api_page_run_under_their_policy(visit: Visits, server_
     page.page.get_by_role("button", name="Try it out").click()
     page.page.get_by_role("button", name="Execute").click()
     expect(page.page.locator(".live-responses-table")).to_contain_text("prediction", timeout=SECONDS * 1000)
-    refused = page.page.evaluate("""() => {
-      const errors = [];
-      try { new Function("window.hurt = 1")(); } catch (error) { errors.push(error.name); }
-      return errors;
-    }""")
-    assert refused == ["EvalError"]
+    # what a test itself evaluates may, so a timer of the page does
+    refused = page.page.evaluate("""() => new Promise((done) => setTimeout(() => {
+      try { done(new Function("return 1")()); } catch (error) { done(error.name); }
+    }))""")
+    assert refused == "EvalError"
     page.troubles[:] = [trouble for trouble in page.troubles if "unsafe-eval" not in trouble]
 
 
@@ -323,7 +323,9 @@ def test_markup_in_a_dropped_checkpoint_is_text(visit: Visits) -> None:
     learner = Learner(Recipe(seed=3, cell="gru"))
     learner.advance()
     checkpoint = learner.checkpoint()
-    run = checkpoint.run.model_copy(update={"versions": dict.fromkeys(checkpoint.run.versions, EVIL_TEXT)})
+    run = checkpoint.run.model_copy(
+        update={"versions": dict.fromkeys(checkpoint.run.versions, EVIL_TEXT), "notes": {"a": EVIL_TEXT}}
+    )
     page = visit(charts=False)
     page.draws(1)
     comes_near(page)
@@ -368,3 +370,20 @@ def test_a_crowd_at_the_models_leaves_the_pretrained_one(open_house: Server) -> 
     assert {answer.status_code for answer in answers} == {201}
     assert httpx.get(open_house.url + "/models").json()["models"][0]["id"] == "sine"
     assert httpx.post(open_house.url + "/predict", json={"sequence": [0.5]}).status_code == 200
+
+
+def test_nothing_but_what_crosses_to_training_is_a_pickle() -> None:
+    unsafe = re.compile(
+        r"\b(pickle|marshal|shelve|yaml|dill|joblib)\b|torch\.load|np\.load|allow_pickle|\beval\(|\bexec\("
+    )
+    found = {
+        path.name
+        for folder in ("app", "model")
+        for path in (ROOT / folder).rglob("*.py")
+        if any(
+            unsafe.search(line.split("#")[0])
+            for line in path.read_text("utf-8").splitlines()
+            if "import" in line or "(" in line
+        )
+    }
+    assert found <= {"child.py"}, found
