@@ -73,8 +73,8 @@ def test_each_line_of_the_document_has_its_tests(threat: str, answer: str, tests
     assert named
     assert len(named) == tests.count("`") // 2, "nothing else is named there"
     for module, name in named:
-        (path,) = ROOT.glob(f"tests/**/{module}.py")
-        assert re.search(rf"^(async )?def {name}\(", path.read_text("utf-8"), re.M), (module, name)
+        defined = re.compile(rf"^(async )?def {name}\(", re.M)
+        assert any(defined.search(path.read_text("utf-8")) for path in ROOT.glob(f"tests/**/{module}.py")), name
 
 
 def test_the_document_speaks_of_everyone() -> None:
@@ -386,4 +386,4 @@ def test_nothing_but_what_crosses_to_training_is_a_pickle() -> None:
             if "import" in line or "(" in line
         )
     }
-    assert found <= {"child.py"}, found
+    assert found <= {"child.py", "training_process.py"}, found
