@@ -19,15 +19,18 @@ from bench.serving import command, hosting
 from bench.workers import Worker, worker
 from tests.faults.servers import free_port
 
-ROUNDS = 3
-FLOOD_SECONDS = 2.0
+ROUNDS = 2
+FLOOD_SECONDS = 1.5
 FLOODS = (1, 64)
-WARM_SECONDS, WATCH_SECONDS = 2, 4
+WARM_SECONDS, WATCH_SECONDS = 2, 3
 FEW = 10
 """Viewers who cost what they cost before anything is full."""
 
-LADDER = (20, 40, 60, 80, 120, 160, 200, 240, 300, 400)
+LADDER = (20, 40, 80, 160, 240, 320)
 """Viewers, until a hall is too full."""
+
+RAYS = {"Ray": {}, "Ray with HAProxy": {"RAY_SERVE_ENABLE_HA_PROXY": "1"}}
+"""Ways to run Ray: with its own proxy in Python, or with HAProxy straight to the replicas."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,10 @@ class Side:
 
 def measure() -> bool:
     for processes in (1, 2):
-        with ExitStack() as stack:
-            figures = _compare(_plain(stack, processes), _ray(stack, processes))
-            record("cluster", {"server processes": processes} | figures)
+        for name, settings in RAYS.items():
+            with ExitStack() as stack:
+                figures = _compare(_plain(stack, processes), _ray(stack, processes, name, settings))
+                record("cluster", {"server processes": processes} | figures)
     return True
 
 
@@ -105,9 +109,10 @@ def _plain(stack: ExitStack, processes: int) -> Side:
     return Side("uvicorn", host.url, crowd, lambda: {"all": cpu_seconds(host.pid)})
 
 
-def _ray(stack: ExitStack, processes: int) -> Side:
+def _ray(stack: ExitStack, processes: int, name: str, settings: dict[str, str]) -> Side:
     models = stack.enter_context(TemporaryDirectory())
-    stack.enter_context(patch.dict(os.environ, {"UNROLLED_MODELS_DIR": models, "UNROLLED_LOG_LEVEL": "warning"}))
+    settings = settings | {"UNROLLED_MODELS_DIR": models, "UNROLLED_LOG_LEVEL": "warning"}
+    stack.enter_context(patch.dict(os.environ, settings))
     cluster = stack.enter_context(worker("ray_cluster", "1", str(processes), str(free_port())))
     stack.callback(cluster.ask, "stop")
     url = json.loads(cluster.ask("url"))
@@ -117,7 +122,7 @@ def _ray(stack: ExitStack, processes: int) -> Side:
         parts: dict[str, float] = json.loads(cluster.ask("cpu"))
         return {"all": sum(parts.values())} | parts
 
-    return Side("Ray", url, crowd, cpu)
+    return Side(name, url, crowd, cpu)
 
 
 def _each(before: dict[str, float], after: dict[str, float], count: int) -> dict[str, float]:

@@ -10,9 +10,11 @@ import signal
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0"}
+# Ray's processes are as nice as anyone else's: by default they have what others leave
+os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
 
 import ray
 from ray import serve
@@ -20,27 +22,37 @@ from ray.cluster_utils import Cluster as Nodes
 
 from bench.processes import cpu_seconds, family
 from deploy.ray_serve import Arguments, app
+from tests.faults.servers import free_port
 
 NAME = "unrolled"
 HOST = "127.0.0.1"
 
 
-def _node(number: int) -> dict[str, Any]:
+def _node(number: int, folder: Path) -> dict[str, Any]:
     """What a node is started with. Ray takes no 127.0.0.1 for an address, but others of this machine's own."""
     return {
         "num_cpus": 2,
         "object_store_memory": 80 * 2**20,
         "node_ip_address": f"127.0.0.{2 + number}",
         "include_dashboard": False,
+        # for RAY_SERVE_ENABLE_HA_PROXY=1: two of them share no file and no port but that of the service
+        "env_vars": {
+            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": f"{folder}/{number}.cfg",
+            "RAY_SERVE_HAPROXY_SOCKET_PATH": f"{folder}/{number}.sock",
+            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": f"{folder}/{number}.state",
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        },
     }
 
 
 class Cluster:
     """Nodes, and replicas spread over them evenly."""
 
-    def __init__(self, nodes: int, replicas: int, port: int) -> None:
-        self._nodes = Nodes(initialize_head=True, head_node_args=_node(0))
-        self._others = [self._nodes.add_node(**_node(number)) for number in range(1, nodes)]
+    def __init__(self, nodes: int, replicas: int, port: int, folder: Path) -> None:
+        self._nodes = Nodes(initialize_head=True, head_node_args=_node(0, folder))
+        self._others = [self._nodes.add_node(**_node(number, folder)) for number in range(1, nodes)]
         self._count, self._replicas, self._port = nodes, replicas, port
         ray.init(address=self._nodes.address, log_to_driver=False, logging_level="warning")
         serve.start(proxy_location="EveryNode", http_options={"host": HOST, "port": port})
@@ -117,11 +129,13 @@ def _title(pid: int) -> str:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what Ray prints is no answer
-    cluster = Cluster(*map(int, sys.argv[1:]))
-    print("ready", file=answers, flush=True)
-    for line in sys.stdin:
-        command, *arguments = line.split()
-        print(json.dumps(getattr(cluster, command)(*arguments)), file=answers, flush=True)
+    nodes, replicas, port = map(int, sys.argv[1:])
+    with TemporaryDirectory() as folder:
+        cluster = Cluster(nodes, replicas, port, Path(folder))
+        print("ready", file=answers, flush=True)
+        for line in sys.stdin:
+            command, *arguments = line.split()
+            print(json.dumps(getattr(cluster, command)(*arguments)), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -24,5 +24,5 @@ async def until_draining() -> None:
     if not hasattr(replica, "_shutting_down"):
         log.warning("replica %s cannot tell when it is drained: no viewer hears 1012", context.replica_tag)
         await asyncio.Event().wait()
-    while not replica._shutting_down:  # type: ignore[union-attr]
+    while not replica._shutting_down:  # noqa: ASYNC110
         await asyncio.sleep(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""The same app on Ray Serve, on as many machines as there are: `serve run deploy.ray_serve:app`, or deploy/serve.yaml."""
+"""The same app on Ray Serve, on as many machines as there are: `serve run deploy.ray_serve:app`, or serve.yaml."""
 
 import asyncio
 from typing import Any
@@ -8,8 +8,8 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from app.main import create_app
 from app.logs import log_to_stderr
+from app.main import create_app
 from app.settings import Settings
 from deploy.draining import until_draining
 from deploy.sockets import Sockets
@@ -59,7 +59,7 @@ class Replica:
         A full one is healthy: to replace it would send all its viewers to the others. Raises TimeoutError.
         """
         async with asyncio.timeout(READY_SECONDS):
-            while self._readiness.status == "starting":
+            while self._readiness.status == "starting":  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
 
     async def _leave(self) -> None:

@@ -2,13 +2,13 @@
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from app.settings import Settings
 from bench.workers import Worker, worker
@@ -16,7 +16,7 @@ from tests.cluster.watcher import Asker, watching
 from tests.faults.servers import free_port
 from tests.viewers import viewer
 
-VIEWERS = 8
+VIEWERS = 6
 MOVES_WITHIN = 20.0
 """Seconds on a machine with two cores and much else to do; what it really took is in the report."""
 
@@ -92,9 +92,14 @@ def test_probes_and_metrics_answer_for_one_replica(cluster: Cluster) -> None:
 
 
 def test_a_page_of_another_origin_is_refused_behind_the_proxy_too(cluster: Cluster) -> None:
-    with viewer(cluster.url.replace("http", "ws") + "/ws/train", origin="http://elsewhere.example") as stranger:
-        with pytest.raises(Exception, match="1008"):
-            stranger.next()
+    url = cluster.url.replace("http", "ws") + "/ws/train"
+    with (
+        viewer(url, origin="http://elsewhere.example") as stranger,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        stranger.next()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1008
 
 
 def test_it_scales_on_open_viewers_and_lets_the_hall_fill(cluster: Cluster) -> None:
@@ -125,7 +130,7 @@ def test_an_upgrade_tells_every_viewer_1012_and_each_goes_on_elsewhere_to_the_bi
     cluster: Cluster, record_property: Callable[[str, object], None]
 ) -> None:
     old = {one["pid"] for one in cluster.running()}
-    with watching(cluster.port, VIEWERS) as watchers:
+    with watching(cluster.port, VIEWERS, pace=5) as watchers:
         assert cluster.ask("deploy") == "deployed"
         cluster.await_replicas(2)
         for watcher in watchers:
@@ -134,7 +139,7 @@ def test_an_upgrade_tells_every_viewer_1012_and_each_goes_on_elsewhere_to_the_bi
     for watcher in watchers:
         assert set(watcher.closes) == {1012}
         record_property("upgrade: a run stood still, s", max(watcher.stood_still))
-    record_property("upgrade: connections of a viewer at the most", float(max(one.sessions for one in watchers)))
+    record_property("upgrade: connections of a viewer, number", float(max(one.sessions for one in watchers)))
 
 
 def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are_answered(
@@ -145,7 +150,6 @@ def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are
         killed = cluster.ask("kill")
         for watcher in watchers:
             watcher.wait_for(40)
-        time.sleep(1)
     moved = [watcher for watcher in watchers if watcher.sessions > 1]
     assert moved
     for watcher in moved:
@@ -156,5 +160,5 @@ def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are
     assert wait < MOVES_WITHIN
     failed = [why for at, why in asker.failed if at > killed["at"]]
     record_property("node killed: longest without a prediction, s", wait)
-    record_property(f"node killed: predictions that failed {Counter(failed)}, of {len(asker.answered)}", float(len(failed)))
-    print([(w.closes, w.sessions, w.stood_still) for w in watchers])
+    record_property("node killed: predictions that failed, number", float(len(failed)))
+    print([(one.closes, one.sessions, one.stood_still) for one in watchers], failed)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -104,7 +105,7 @@ class Asker:
     def longest_wait(self, since: float) -> float:
         """Seconds without an answer, at the worst."""
         moments = [since, *(moment for moment in self.answered if moment > since)]
-        return max(later - earlier for earlier, later in zip(moments, moments[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(moments))
 
     def _ask(self) -> None:
         while not self._ended.wait(self.PAUSE_SECONDS):
