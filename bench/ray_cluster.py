@@ -55,7 +55,10 @@ class Cluster:
         self._others = [self._nodes.add_node(**_node(number, folder)) for number in range(1, nodes)]
         self._count, self._replicas, self._port = nodes, replicas, port
         ray.init(address=self._nodes.address, log_to_driver=False, logging_level="warning")
-        serve.start(proxy_location="EveryNode", http_options={"host": HOST, "port": port})
+        # two of Python's proxies share a port of this machine, two HAProxies do not
+        self._proxies = 1 if os.environ.get("RAY_SERVE_ENABLE_HA_PROXY") == "1" else nodes
+        where = "EveryNode" if self._proxies == nodes else "HeadOnly"
+        serve.start(proxy_location=where, http_options={"host": HOST, "port": port})
         self.deploy()
         self._await_proxies()
 
@@ -111,7 +114,7 @@ class Cluster:
         return found
 
     def _await_proxies(self) -> None:
-        while [proxy["status"] for proxy in _details()["proxies"].values()] != ["HEALTHY"] * self._count:
+        while [proxy["status"] for proxy in _details()["proxies"].values()] != ["HEALTHY"] * self._proxies:
             time.sleep(0.2)
 
 

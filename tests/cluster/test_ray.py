@@ -1,13 +1,17 @@
 """The same app on a real Ray cluster: two nodes on this machine, a replica and a proxy on each."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 from websockets.exceptions import ConnectionClosed
 
 from app.settings import Settings
@@ -15,6 +19,13 @@ from bench.workers import Worker, worker
 from tests.cluster.watcher import Asker, watching
 from tests.faults.servers import free_port
 from tests.viewers import viewer
+
+ROOT = Path(__file__).parents[2]
+BUILD = """
+import json, sys
+from deploy.ray_serve import Arguments, app
+app(Arguments(**json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}")))
+"""
 
 VIEWERS = 6
 MOVES_WITHIN = 20.0
@@ -162,3 +173,21 @@ def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are
     record_property("node killed: longest without a prediction, s", wait)
     record_property("node killed: predictions that failed, number", float(len(failed)))
     print([(one.closes, one.sessions, one.stood_still) for one in watchers], failed)
+
+
+@pytest.mark.parametrize("folder", ["models", "./models"])
+def test_replicas_that_could_not_share_their_models_are_not_built(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_MODELS_DIR", folder)
+    built = subprocess.run([sys.executable, "-c", BUILD], capture_output=True, text=True, check=False)
+    assert "UNROLLED_MODELS_DIR: several replicas need the absolute path" in built.stderr
+
+
+def test_the_configuration_file_builds(monkeypatch: pytest.MonkeyPatch) -> None:
+    (application,) = yaml.safe_load((ROOT / "deploy" / "serve.yaml").read_text())["applications"]
+    for name, value in application["runtime_env"]["env_vars"].items():
+        monkeypatch.setenv(name, value)
+    assert application["import_path"] == "deploy.ray_serve:app"
+    built = subprocess.run(
+        [sys.executable, "-c", BUILD, json.dumps(application["args"])], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
