@@ -97,11 +97,12 @@ class Cluster:
 
     def cpu(self) -> dict[str, float]:
         """Processor time so far, in seconds: of replicas with their training, of proxies, of all else of Ray's."""
-        replicas, proxies = (
-            sum(cpu_seconds(pid) for pid in family(os.getpid()) if _title(pid).startswith(f"ray::{actor}"))
-            for actor in ("ServeReplica", "ProxyActor")
-        )
-        return {"replicas": replicas, "proxies": proxies, "else": cpu_seconds(os.getpid()) - replicas - proxies}
+        while True:
+            try:
+                replicas, proxies = (_cpu_of_actors(name) for name in ("ServeReplica", "ProxyActor"))
+                return {"replicas": replicas, "proxies": proxies, "else": cpu_seconds(os.getpid()) - replicas - proxies}
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # a thread ended while it was looked at
 
     def stop(self) -> str:
         serve.shutdown()
@@ -124,9 +125,12 @@ def _details() -> dict[str, Any]:
     return details
 
 
-def _title(pid: int) -> str:
-    """The name that Ray gives to the process of an actor."""
-    return Path(f"/proc/{pid}/cmdline").read_text()
+def _cpu_of_actors(name: str) -> float:
+    """Ray gives the process of an actor its name."""
+    processes = (
+        pid for pid in family(os.getpid()) if Path(f"/proc/{pid}/cmdline").read_text().startswith(f"ray::{name}")
+    )
+    return sum(cpu_seconds(pid) for pid in processes)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
-    tell(terminalreporter, "cluster", config.getoption("--record"))
+    tell(terminalreporter, "replaced", config.getoption("--record"))
 
 
 @pytest.fixture(scope="session")

@@ -149,8 +149,8 @@ def test_an_upgrade_tells_every_viewer_1012_and_each_goes_on_elsewhere_to_the_bi
     assert not old & {one["pid"] for one in cluster.running()}
     for watcher in watchers:
         assert set(watcher.closes) == {1012}
-        record_property("upgrade: a run stood still, s", max(watcher.stood_still))
-    record_property("upgrade: connections of a viewer, number", float(max(one.sessions for one in watchers)))
+        record_property("Ray, an upgrade: a run stood still", max(watcher.stood_still))
+    record_property("Ray, an upgrade: connections of a viewer at the most", max(one.sessions for one in watchers))
 
 
 def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are_answered(
@@ -165,14 +165,13 @@ def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are
     assert moved
     for watcher in moved:
         seconds = watcher.resumed[-1] - killed["at"]
-        record_property("node killed: next update, s", seconds)
+        record_property("Ray, a node killed: its viewers have their next update", seconds)
         assert seconds < MOVES_WITHIN
     wait = asker.longest_wait(killed["at"])
     assert wait < MOVES_WITHIN
     failed = [why for at, why in asker.failed if at > killed["at"]]
-    record_property("node killed: longest without a prediction, s", wait)
-    record_property("node killed: predictions that failed, number", float(len(failed)))
-    print([(one.closes, one.sessions, one.stood_still) for one in watchers], failed)
+    record_property("Ray, a node killed: longest without a prediction", wait)
+    record_property("Ray, a node killed: predictions that failed", len(failed))
 
 
 @pytest.mark.parametrize("folder", ["models", "./models"])
