@@ -70,8 +70,8 @@ audit: .venv/supply.stamp
 	.venv/supply/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
 	  $(patsubst %,-r %,$(sort $(wildcard requirements/*.txt))) $(ARGS)
 
-licences: .venv/run.stamp .venv/supply.stamp
-	.venv/supply/bin/python requirements/licences.py > docs/licences.md
+licences: .venv/run.stamp
+	$(bin)/python requirements/licences.py > docs/licences.md
 
 # Whatever is installed has one of the hashes in requirements/, or pip refuses it; and nothing is installed that is not there.
 install := $(bin)/python -m pip install -q --no-deps --require-hashes
