@@ -1,6 +1,6 @@
 """`make licences`: prints docs/licences.md, what the image ships and under which licence.
 
-What it ships is what requirements/torch.txt and run.txt pin; what each is licensed under says its installed metadata.
+It ships what torch-cpu.txt and run.txt pin; what each is licensed under says its metadata, as installed here.
 """
 
 import re
@@ -45,8 +45,8 @@ LOOSE = {
 
 def shipped() -> dict[str, str]:
     """Names and versions of what the image has in it."""
-    pins = "".join((HERE / f"{name}.txt").read_text() for name in ("torch", "run"))
-    return dict(sorted(re.findall(r"^([\w.-]+)==([\w.]+)", pins, re.M)))
+    pins = "".join((HERE / f"{name}.txt").read_text() for name in ("torch-cpu", "run"))
+    return dict(sorted(re.findall(r"^([\w.-]+)==([\w.+]+)", pins, re.M)))
 
 
 def licence(package: Distribution) -> str:
