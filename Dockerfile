@@ -11,8 +11,8 @@ RUN python3 -m venv /opt/unrolled
 WORKDIR /build
 # The slow layers first: they change only when a version does.
 COPY requirements requirements
-RUN pip install -q --no-deps --require-hashes -r requirements/torch.txt \
-    && { pip show torch | grep -q '^Version: .*+cpu' || pip install -q --no-deps --require-hashes -r requirements/cuda.txt; }
+RUN pip install -q --no-deps --require-hashes -r requirements/torch-cpu.txt \
+    || pip install -q --no-deps --require-hashes -r requirements/torch.txt
 RUN pip install -q --no-deps --require-hashes -r requirements/run.txt ${EXTRAS:+-r requirements/$EXTRAS.txt}
 COPY README.md LICENSE pyproject.toml ./
 COPY model model

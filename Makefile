@@ -65,13 +65,13 @@ bench: .venv/bench.stamp chromium
 lock: .venv/supply.stamp
 	.venv/supply/bin/python requirements/lock.py
 
-# Strict: a package that the service cannot be asked about fails too. cuda.txt is what some torches bring along.
+# Strict: a package that the service cannot be asked about fails too.
 audit: .venv/supply.stamp
 	.venv/supply/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-	  $(patsubst %,-r %,$(sort $(wildcard requirements/*.txt))) $(ARGS)
+	  $(patsubst %,-r %,$(filter-out %/torch-cpu.txt,$(wildcard requirements/*.txt))) $(ARGS)
 
-licences: .venv/run.stamp .venv/supply.stamp
-	.venv/supply/bin/python requirements/licences.py > docs/licences.md
+licences: .venv/run.stamp
+	$(bin)/python requirements/licences.py > docs/licences.md
 
 # Whatever is installed has one of the hashes in requirements/, or pip refuses it; and nothing is installed that is not there.
 install := $(bin)/python -m pip install -q --no-deps --require-hashes
@@ -83,10 +83,9 @@ itself := $(bin)/python -m pip install -q --no-deps --no-build-isolation -e . &&
 	test -x $(bin)/python || $(PYTHON) -m venv .venv
 	touch $@
 
-# With CUDA (the default index's torch on Linux) it needs more, gigabytes of it.
-.venv/torch.stamp: requirements/torch.txt requirements/cuda.txt | .venv/python.stamp
-	$(install) -r requirements/torch.txt
-	$(bin)/python -m pip show torch | grep -q '^Version: .*+cpu' || $(install) -r requirements/cuda.txt
+# Without CUDA where an index has it so; else the default index's, on Linux with CUDA: gigabytes of it.
+.venv/torch.stamp: requirements/torch-cpu.txt requirements/torch.txt | .venv/python.stamp
+	$(install) -r requirements/torch-cpu.txt 2>/dev/null || $(install) -r requirements/torch.txt
 	touch $@
 
 .venv/run.stamp: .venv/torch.stamp pyproject.toml requirements/run.txt

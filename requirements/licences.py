@@ -1,6 +1,6 @@
 """`make licences`: prints docs/licences.md, what the image ships and under which licence.
 
-What it ships is what requirements/torch.txt and run.txt pin; what each is licensed under says its installed metadata.
+It ships what torch-cpu.txt and run.txt pin; what each is licensed under says its metadata, as installed here.
 """
 
 import re
@@ -11,13 +11,14 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TEXT = """# Licences of what is shipped
 
-Written by `make licences`. The image has these packages in it, without CUDA; with `--build-arg EXTRAS=…` it has those of
-`requirements/….txt` too. The text of each licence is in the image, in the package's `*.dist-info` under
+Written by `make licences`. The image has these packages in it, without CUDA; with `--build-arg EXTRAS=…` it also has
+those of `requirements/….txt`. The text of each licence is in the image, in the package's `*.dist-info` under
 `/opt/unrolled/lib`; Python and Debian are as the base image brings them, with their licences in its `/usr/share/doc`.
 
-No package is under the GPL, LGPL or AGPL. orjson is under the MPL in part: its files stay under it, and whoever only uses
-them owes nothing more. numpy and torch bring along three of GCC's runtime libraries (libgfortran and libgomp under the GPL,
-libquadmath under the LGPL), the first two with GCC's exception, by which programs under any licence may be linked with them.
+No package is under the GPL, LGPL or AGPL. orjson is under the MPL in part: its files stay under it, and whoever only
+uses them owes nothing more. numpy and torch bring along three of GCC's runtime libraries: libgfortran and libgomp are
+under the GPL with GCC's exception, by which programs under any licence may be linked with them; libquadmath is under
+the LGPL.
 
 | package | version | licence |
 | --- | --- | --- |
@@ -30,17 +31,22 @@ The page and `/docs` send these to browsers, from within the packages named:
 | plotly.js | plotly | MIT |
 | Swagger UI | fastapi-offline | Apache-2.0 |
 
-fastapi-offline has ReDoc (MIT) in it too, which is not served. Everything else that the server sends is the project's own,
-under its [LICENSE](../LICENSE): scripts, styles, pictures. No fonts are sent.
+fastapi-offline has ReDoc (MIT) in it too, which is not served. Everything else that the server sends is the project's
+own, under its [LICENSE](../LICENSE): scripts, styles, pictures. No fonts are sent.
 """
 CLASSIFIERS = {"MIT License": "MIT", "BSD License": "BSD-3-Clause", "Apache Software License": "Apache-2.0"}
-LOOSE = {"Apache License": "Apache-2.0", "3-Clause BSD License": "BSD-3-Clause", "BSD": "BSD-3-Clause"}
+LOOSE = {
+    "MIT License": "MIT",
+    "Apache License": "Apache-2.0",
+    "3-Clause BSD License": "BSD-3-Clause",
+    "BSD": "BSD-3-Clause",
+}
 
 
 def shipped() -> dict[str, str]:
     """Names and versions of what the image has in it."""
-    pins = "".join((HERE / f"{name}.txt").read_text() for name in ("torch", "run"))
-    return dict(sorted(re.findall(r"^([\w.-]+)==([\w.]+)", pins, re.M)))
+    pins = "".join((HERE / f"{name}.txt").read_text() for name in ("torch-cpu", "run"))
+    return dict(sorted(re.findall(r"^([\w.-]+)==([\w.+]+)", pins, re.M)))
 
 
 def licence(package: Distribution) -> str:

@@ -1,8 +1,9 @@
 """`make lock`: writes the requirements files of this folder, every pin with the hashes of its files.
 
 The names come from pyproject.toml, the versions from constraints.txt, the hashes from the package index. run.txt is
-what the service needs, and each extra's file is what that extra needs beyond it. torch has a file of its own, for two
-indexes publish it, and the hashes of either are good; cuda.txt is what the default index's needs on Linux.
+what the service needs but torch, and each extra's file is what that extra needs beyond it. Of torch there are two:
+torch-cpu.txt is that of PyTorch's own index, whose hashes torch-cpu.sha256 has, and torch.txt that of the default
+index, with what it needs of CUDA on Linux.
 """
 
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent
 HEADER = "# Written by make lock. To install: pip install --no-deps --require-hashes -r FILE\n"
-CUDA = re.compile(r"(nvidia|cuda)-|triton$")
+TORCH = re.compile(r"(nvidia|cuda)-|(triton|torch)$")
 EVERYWHERE = re.compile(r" ; python_full_version < '[\d.]+' and implementation_name == 'cpython' and \([^()]+\)(?= \\)")
 """The marker of what is needed in all environments that pyproject.toml has under tool.uv."""
 
@@ -36,16 +37,15 @@ def write(name: str, blocks: dict[str, str]) -> None:
 
 def main() -> None:
     run = resolved("pyproject.toml")
-    torch = run.pop("torch").rstrip()
-    without_cuda = re.findall(r"^([0-9a-f]{64})  ", (HERE / "torch-cpu.sha256").read_text(), re.M)
-    torch += "".join(f" \\\n    --hash=sha256:{digest}" for digest in without_cuda)
-    cuda = {name: run.pop(name) for name in list(run) if CUDA.match(name)}
-    write("torch", {"torch": torch + "\n"})
-    write("cuda", cuda)
+    torch = {name: run.pop(name) for name in list(run) if TORCH.match(name)}
+    write("torch", torch)
+    wheels = re.findall(r"^([0-9a-f]{64})  torch-([^-]+)-", (HERE / "torch-cpu.sha256").read_text(), re.M)
+    hashes = " \\\n".join(f"    --hash=sha256:{digest}" for digest, _ in wheels)
+    write("torch-cpu", {"torch": f"torch=={wheels[0][1]} \\\n{hashes}\n"})
     write("run", run)
     for extra in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]:
         needed = resolved("pyproject.toml", "--extra", extra)
-        write(extra, {name: needed[name] for name in needed if name not in {"torch", *run, *cuda}})
+        write(extra, {name: needed[name] for name in needed if name not in {*run, *torch}})
     write("supply", resolved("requirements/supply.in"))
 
 
