@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.models import ModelStore
-from app.refusals import Refused, documented, documented_body, read_body
+from app.refusals import Refused, documented, documented_body, documented_path, read_body
 from app.settings import Settings
 from model.checkpoint import MAX_BYTES, Checkpoint, CheckpointError
 from model.onnx_export import file_name, to_onnx
@@ -25,9 +25,11 @@ def routes(store: ModelStore, settings: Settings) -> APIRouter:
         summary="Download a model as ONNX",
         response_class=Response,
         responses={**_ANSWER, **documented("unknown_model")},
+        openapi_extra=documented_path("id"),
     )
-    async def of_stored(id: str) -> Response:
+    async def of_stored(request: Request) -> Response:
         """A stored model's network, for ONNX Runtime and its like: any batch, any number of time steps."""
+        id = request.path_params["id"]
         return await asyncio.to_thread(lambda: _download(to_onnx(store.get(id, "id").checkpoint), f"{id}.onnx"))
 
     @router.post(

@@ -27,7 +27,9 @@ def routes(settings: Settings) -> APIRouter:
             **documented("broken_json", "body_too_slow", "body_too_large", "unknown_field", "conflict"),
             **documented("wrong_type", "not_finite", "out_of_range", "busy"),
         },
-        openapi_extra=documented_body("application/json", DetachRequest.model_json_schema(), DETACH_EXAMPLES),
+        openapi_extra=documented_body(
+            "application/json", DetachRequest.model_json_schema(), DETACH_EXAMPLES, required=False
+        ),
     )
     async def detach(request: Request) -> Response:
         """A recipe in; what PyTorch does and says when its hidden state is not detached between chunks out."""

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     TypeAdapter,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -67,6 +68,9 @@ Sample = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST, l
 Sequence = Annotated[list[Sample], Field(min_length=1, fail_fast=True)]
 State = Annotated[str, Field(max_length=4096)]
 
+PAIR = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+"""As every reader of OpenAPI understands it; `prefixItems`, pydantic's way to write a tuple, is too new for some."""
+
 SINE = [0.0, 0.3090, 0.5878, 0.8090, 0.9511, 1.0, 0.9511, 0.8090, 0.5878, 0.3090, 0.0]
 COSINE = [1.0, 0.9511, 0.8090, 0.5878, 0.3090, 0.0, -0.3090, -0.5878, -0.8090, -0.9511, -1.0]
 
@@ -83,7 +87,16 @@ class PredictRequest(BaseModel):
     """Sin sequences to turn into cos: exactly one of `sequence` and `sequences`."""
 
     # Unknown fields are collected, then refused by name: pydantic's "forbid" makes one error object for each.
-    model_config = ConfigDict(strict=True, extra="allow", json_schema_extra={"additionalProperties": False})
+    model_config = ConfigDict(
+        strict=True,
+        extra="allow",
+        json_schema_extra={
+            "additionalProperties": False,
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": "array"}}} for name in ("sequence", "sequences")
+            ],
+        },
+    )
 
     sequence: Sequence | None = Field(None, description="samples of a sine, at most 10,000")
     sequences: Annotated[list[Sequence], Field(min_length=1, fail_fast=True)] | None = Field(
@@ -107,7 +120,7 @@ class ModelSummary(BaseModel):
     cell: Literal["rnn", "gru", "lstm"]
     hidden_size: int
     parameters: int = Field(description="how many trained numbers it has")
-    interval: tuple[float, float] = Field(
+    interval: Annotated[tuple[float, float], WithJsonSchema(PAIR)] = Field(
         description="radians between two samples that it was trained for, from and to"
     )
 

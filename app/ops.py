@@ -29,7 +29,12 @@ def routes(metrics: Metrics, readiness: Readiness) -> APIRouter:
         status = readiness.status
         return _health(status, 200 if status == "ok" else 503)
 
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}, "description": "counters, gauges and histograms"}},
+    )
     async def exposition() -> Response:
         """Counters and histograms in Prometheus' text format."""
         metrics.readiness.state(readiness.status)

@@ -19,7 +19,7 @@ from app.messages import (
 from app.models import ModelStore
 from app.predictor import Predictor
 from app.question import Question
-from app.refusals import documented, documented_body, read_body
+from app.refusals import documented, documented_body, documented_path, read_body
 from app.settings import Settings
 from model.checkpoint import MAX_BYTES
 
@@ -110,9 +110,11 @@ def routes(predict: Endpoint, store: ModelStore, settings: Settings) -> APIRoute
             200: {"content": {"application/octet-stream": {}}, "description": "the checkpoint's bytes"},
             **documented("unknown_model"),
         },
+        openapi_extra=documented_path("id"),
     )
-    async def download(id: str) -> Response:
+    async def download(request: Request) -> Response:
         """The bytes that were uploaded."""
+        id = request.path_params["id"]
         data = await asyncio.to_thread(store.read, id, "id")
         headers = {"Content-Disposition": f'attachment; filename="{id}.safetensors"'}
         return Response(data, 200, headers, "application/octet-stream")

@@ -145,9 +145,13 @@ class Viewer:
         assert not isinstance(message, Ping), "it is answered where it is received"
         if isinstance(message, bytes):
             return await self._resume(message)
-        if self._announced is not None:
+        of_run_before = isinstance(message, Seen) and self._playback is not None  # it may have been on its way already
+        if self._announced is not None and not of_run_before:
             self._announced = None
-            raise Refused("checkpoint_expected", "", "after `open` with `resume` one binary frame must come")
+            refused = Refused("checkpoint_expected", "", "after `open` with `resume` one binary frame must come")
+            if not isinstance(message, Open):
+                raise refused
+            await self._tell_refusal(refused)  # of the one before: this one has an answer of its own
         if isinstance(message, Open):
             self._opening = message
             return await self._open(message)
