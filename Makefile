@@ -1,7 +1,7 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000 EXTRAS=graphs)
 # make test   install, then run every test, the browser's included
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
-# make fuzz   20,000 hostile checkpoints, and what some of them cost a live server
+# make fuzz   100,000 cases against a live server and its checkpoints, and what some of them cost it: about half an hour
 # make faults kill -9, cut wires, reloads and moves at random moments, under a real page
 # make test-cluster  several servers behind a real proxy: replaced one by one under load, killed, full
 # make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
@@ -28,7 +28,7 @@ test-graphs: .venv/graphs.stamp chromium
 	$(bin)/pytest tests/graphs $(ARGS)
 
 fuzz: .venv/dev.stamp
-	$(bin)/pytest -n 2 tests/fuzz/test_hostile.py $(ARGS)
+	$(bin)/pytest -n 2 --cases 100000 $(addprefix tests/fuzz/test_,hostile.py endpoints.py machines.py frames.py) $(ARGS)
 	$(bin)/pytest tests/fuzz/test_live.py $(ARGS)
 
 faults: .venv/dev.stamp chromium

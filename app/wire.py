@@ -112,7 +112,24 @@ class WebSocketWire(WebSocketsSansIOProtocol):
         else:
             super().handle_cont(event)
 
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
+            # uvicorn would close too, and write a traceback to the log for whoever wants one there
+            self.frames = []
+            self.conn.send_close(CloseCode.INVALID_DATA, "a text message is UTF-8")
+            self.handle_parser_exception()
+        else:
+            super().send_receive_event_to_app()
+
     def handle_ping(self) -> None:
         pongs = b"".join(self.conn.data_to_send())
         if self.writable.is_set():  # whoever takes nothing gets none: they would pile up
             self.transport.write(pongs)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

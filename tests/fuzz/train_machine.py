@@ -4,7 +4,7 @@ import json
 import math
 import socket
 from collections import Counter, deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -40,6 +40,7 @@ FENCE = '{"type": "fence"}'
 VIEWS = {"hidden": "hidden", "gradient": "gradient", "prediction_after": "after", "nodes": "graph"}
 """The field of an update, and the view that brings it."""
 
+MISUSES = ("begins", "ends", "no", "not")
 MAX_MESSAGE_BYTES = 2**20
 KEPT = 8  # checkpoints of its own
 MIRRORED = 300
@@ -178,17 +179,14 @@ class TrainMachine(RuleBasedStateMachine):
         super().__init__()
         self.kept: list[bytes] = []  # checkpoints that any connection of this machine was handed
         self.socket: ClientConnection | None = None
+        self._open = ExitStack()
         self._connect()
 
     # ---------------------------------------------------------------- what is said
 
-    @rule(message=OPENS)
+    @rule(message=st.sampled_from([OPENS, OPENS, OPENS, BAD_OPENS]).flatmap(lambda kind: kind))
     def opens(self, message: dict[str, Any]) -> None:
         self._say("an open", message)
-
-    @rule(message=BAD_OPENS)
-    def opens_badly(self, message: dict[str, Any]) -> None:
-        self._say("an open that is refused", message)
 
     @rule(message=PLAIN)
     def says(self, message: dict[str, Any]) -> None:
@@ -215,19 +213,23 @@ class TrainMachine(RuleBasedStateMachine):
         asked = {} if after < 0 else {"after": min(2**53, update + after)}
         self._say("a resume", {"type": "open", "resume": True, **played, **asked}, blob)
 
-    @rule(played=PLAYED, at=st.integers(0, 20), cut=st.integers(1, 3000), odd=st.booleans())
-    def resumes_from_a_piece(self, played: dict[str, Any], at: int, cut: int, odd: bool) -> None:
-        blob = good()[at]
-        piece = blob[: -1 - cut % len(blob)] if odd else blob[cut % len(blob) :]
-        self._say("a bad resume", {"type": "open", "resume": True, **played}, piece)
-
-    @rule(played=PLAYED)
-    def announces(self, played: dict[str, Any]) -> None:
-        self._say("an announcement", {"type": "open", "resume": True, **played})
-
-    @rule(at=st.integers(0, 20))
-    def sends_a_frame_out_of_place(self, at: int) -> None:
-        self._say("a binary frame", good()[at])
+    @rule(
+        played=PLAYED,
+        at=st.integers(0, 20),
+        cut=st.integers(1, 3000),
+        kind=st.sampled_from(["begins", "ends", "no", "not"]),
+    )
+    def misuses_a_frame(self, played: dict[str, Any], at: int, cut: int, kind: str) -> None:
+        """A piece of a checkpoint; an announcement with none behind it; one that was not announced."""
+        blob, announcement = good()[at], {"type": "open", "resume": True, **played}
+        if kind == "begins":
+            self._say("a resume from a piece", announcement, blob[: -1 - cut % len(blob)])
+        elif kind == "ends":
+            self._say("a resume from a piece", announcement, blob[cut % len(blob) :])
+        elif kind == "no":
+            self._say("an announcement", announcement)
+        else:
+            self._say("a binary frame", blob)
 
     @rule(messages=st.lists(OPENS | BAD_OPENS | PLAIN | PLAIN | ODD | st.just("resume"), min_size=2, max_size=8))
     def says_much_at_once(self, messages: list[Any]) -> None:
@@ -273,7 +275,7 @@ class TrainMachine(RuleBasedStateMachine):
             while self._is_well and (self.pongs or self.owed):  # checkpoints come when a run has caught up
                 self._hear()
         finally:
-            self.socket.close()
+            self._open.close()
 
     # ---------------------------------------------------------------- what must come of it
 
@@ -281,8 +283,9 @@ class TrainMachine(RuleBasedStateMachine):
         if self.socket is not None:
             if rudely:
                 self.socket.socket.shutdown(socket.SHUT_RDWR)
-            self.socket.close()
-        self.socket = connect(self.url, max_size=None, compression=None, ping_interval=None)
+            self._open.close()
+        options: dict[str, Any] = {"max_size": None, "compression": None, "ping_interval": None}
+        self.socket = self._open.enter_context(connect(self.url, **options))
         self.mirror: Mirror | None = None
         self.announced: Open | None = None
         self.owed = 0  # checkpoints that were asked for
