@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +41,15 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, port: int = 0, **settings: object) -> Iterator[Server]:
-    """`unrolled serve` with these settings, from when it says its URL until the block ends."""
+def running(folder: Path, port: int = 0, under: Sequence[str] = (), **settings: object) -> Iterator[Server]:
+    """`unrolled serve` with these settings, from when it says its URL until the block ends.
+
+    `under` is a command that becomes this one: what comes of that in its place is the server.
+    """
     environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
     log = folder / "server.log"
-    command = [str(Path(sys.executable).with_name("unrolled")), "serve", "--port", str(port)]
+    command = [*under, str(Path(sys.executable).with_name("unrolled")), "serve", "--port", str(port)]
     with (
         log.open("w") as errors,
         subprocess.Popen(
