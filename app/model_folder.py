@@ -35,6 +35,9 @@ class ModelFolder:
     A file's modification time says when its model was last used, so that all servers agree on that, and the next start
     does too. Where `used` is asked for, it is what this process knows beyond that, by id, in nanoseconds of the clock
     that files have.
+
+    Raises:
+        OSError: the folder cannot even be looked at.
     """
 
     def __init__(self, path: Path, max_models: int, max_bytes: int) -> None:
@@ -64,8 +67,12 @@ class ModelFolder:
         return True
 
     def by_use(self, used: Mapping[str, int]) -> list[str]:
-        """The most recently used first; at most as many as are kept."""
-        return _by_use(self._files(), used)[: self._max_models]
+        """The most recently used first; at most as many as are kept. None of a folder that cannot be read any more."""
+        try:
+            return _by_use(self._files(), used)[: self._max_models]
+        except OSError as error:
+            log.error("the models' folder cannot be read: %s", error.strerror)
+            return []
 
     def write(self, id: str, data: bytes, used: Mapping[str, int]) -> list[str]:
         """Whoever reads the file, or pulls the plug, finds all of it or none. Returns what was evicted for it.

@@ -153,7 +153,7 @@ class ModelStore:
             raise Refused("bad_model", "", f"another model already has the id {model.id}") from None
         except OSError as error:
             log.error("model %s not stored: %s", model.id, error.strerror)
-            raise Refused("store_full", "", "the model could not be written to disk") from None
+            raise Refused("store_full", "", f"the model could not be written to disk: {error.strerror}") from None
         self._forget(evicted)
         return self._remember(model)
 

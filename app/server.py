@@ -1,10 +1,12 @@
 """The server: uvicorn with the limits that the socket promises need, in one process or several."""
 
+import logging
 import sys
 from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import STARTUP_FAILURE
 
 from app.child import Child
 from app.listening import SharedPort, listen
@@ -14,6 +16,8 @@ from app.open_files import raise_limit
 from app.settings import Settings
 from app.wire import Http, WebSocketWire
 from app.workers import Workers, end_with_parent
+
+log = logging.getLogger("unrolled.server")
 
 PING_SECONDS = 3.0
 """A vanished viewer is noticed after two of these at the most, where it no longer answers pings."""
@@ -61,10 +65,16 @@ def serve(settings: Settings, child: Child | None = None) -> None:
 
 
 def make_app(settings: Settings, child: Child | None) -> FastAPI:
-    """The app of one process, in that process."""
+    """The app of one process, in that process. Where it cannot be made the service ends: nor could it the next time."""
     log_to_stderr(settings)
     end_with_parent()
-    return create_app(settings, child)
+    try:
+        return create_app(settings, child)
+    except OSError as error:
+        log.critical("this server cannot start: %s", error)
+    except Exception:
+        log.exception("this server cannot start; this is our mistake")
+    sys.exit(STARTUP_FAILURE)
 
 
 def say_url(settings: Settings, host: str, port: int) -> None:

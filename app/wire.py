@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import CloseCode, Frame
+from websockets.protocol import State
 
 MOST_HEADER_BYTES = 65_536
 """Of one request before its body, and of what follows its body."""
@@ -106,20 +107,22 @@ class WebSocketWire(WebSocketsSansIOProtocol):
         if self.close_sent:
             return
         if len(self.frames) >= MOST_FRAGMENTS:
-            self.frames = []
-            self.conn.send_close(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {MOST_FRAGMENTS} frames")
-            self.handle_parser_exception()
+            self._refuse(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {MOST_FRAGMENTS} frames")
         else:
             super().handle_cont(event)
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(b"".join(self.frames)):
             # uvicorn would close too, and write a traceback to the log for whoever wants one there
-            self.frames = []
-            self.conn.send_close(CloseCode.INVALID_DATA, "a text message is UTF-8")
-            self.handle_parser_exception()
+            self._refuse(CloseCode.INVALID_DATA, "a text message is UTF-8")
         else:
             super().send_receive_event_to_app()
+
+    def _refuse(self, code: CloseCode, reason: str) -> None:
+        self.frames = []
+        if self.conn.state is State.OPEN:  # else the other side's close came right behind, and is answered already
+            self.conn.send_close(code, reason)
+            self.handle_parser_exception()
 
     def handle_ping(self) -> None:
         pongs = b"".join(self.conn.data_to_send())

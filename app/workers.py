@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.listening import SharedPort
@@ -26,6 +28,12 @@ class Workers(Multiprocess):
         super().__init__(config, [port])
         self._ready = ready
         self._is_told = False
+
+    def run(self) -> None:
+        """Until it is told to end, or a worker cannot start: then it exits as that one did."""
+        super().run()
+        if any(worker.exitcode == STARTUP_FAILURE for worker in self.processes):
+            sys.exit(STARTUP_FAILURE)
 
     def keep_subprocess_alive(self) -> None:
         """Called twice a second."""

@@ -41,8 +41,11 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, port: int = 0, under: Sequence[Path] = (), **settings: object) -> Iterator[Server]:
-    """`unrolled serve` with these settings, run by `under` if given, from when it says its URL until the block ends."""
+def running(folder: Path, port: int = 0, under: Sequence[str | Path] = (), **settings: object) -> Iterator[Server]:
+    """`unrolled serve` with these settings, from when it says its URL until the block ends.
+
+    `under` is a command that becomes this one: what comes of that in its place is the server.
+    """
     environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
     log = folder / "server.log"

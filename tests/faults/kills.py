@@ -2,6 +2,8 @@
 
 import random
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tests.faults.curves import uninterrupted
@@ -17,6 +19,23 @@ def survives(servers: Servers, cell: str, pace: float | str, kills: int, seed: i
     port = free_port()
     server = servers.start(port)
     follower = Follower(port, recipe, pace, draw)
+    with followed(follower) as trouble:
+        for _ in range(kills):
+            wait_for(follower, len(follower.updates) + 2, trouble)
+            threading.Event().wait(draw.uniform(0, 1.2))
+            server.kill()
+            server = servers.start(port)
+            follower.up = server.up
+        wait_for(follower, len(follower.updates) + 20, trouble)
+    server.kill()
+    assert follower.sessions > kills
+    compare(follower)
+    return follower
+
+
+@contextmanager
+def followed(follower: Follower) -> Iterator[list[BaseException]]:
+    """It follows in a thread while the block lasts. What goes wrong there is in the list."""
     ended = threading.Event()
     trouble: list[BaseException] = []
 
@@ -29,21 +48,11 @@ def survives(servers: Servers, cell: str, pace: float | str, kills: int, seed: i
     thread = threading.Thread(target=follow)
     thread.start()
     try:
-        for _ in range(kills):
-            wait_for(follower, len(follower.updates) + 2, trouble)
-            threading.Event().wait(draw.uniform(0, 1.2))
-            server.kill()
-            server = servers.start(port)
-            follower.up = server.up
-        wait_for(follower, len(follower.updates) + 20, trouble)
+        yield trouble
     finally:
         ended.set()
         thread.join()
-        server.kill()
     assert trouble == []
-    assert follower.sessions > kills
-    compare(follower)
-    return follower
 
 
 def wait_for(follower: Follower, updates: int, trouble: list[BaseException], seconds: float = 30) -> None:

@@ -43,7 +43,7 @@ VIEWS = {"hidden": "hidden", "gradient": "gradient", "prediction_after": "after"
 MISUSES = ("begins", "ends", "no", "not")
 MAX_MESSAGE_BYTES = 2**20
 KEPT = 8  # checkpoints of its own
-MIRRORED = 300
+MIRRORED = 60
 """Updates of a run that are made here too and compared. They cost what they cost the server."""
 
 RECIPES = st.fixed_dictionaries(
@@ -134,7 +134,7 @@ class Mirror:
         self.learner: Learner | None = Learner.resume(Checkpoint.from_bytes(blob))
         assert self.learner.update == opened["update"]
         assert self.learner.recipe.model_dump() == opened["recipe"]
-        self._until = self.last + MIRRORED
+        self._until = self.update + MIRRORED
 
     def take(self, update: dict[str, Any]) -> None:
         """Compare the next one, to the last bit."""
