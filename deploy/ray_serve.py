@@ -31,7 +31,7 @@ class Arguments(BaseModel):
 
     min_replicas: int = Field(1, ge=1, description="replicas that are always there")
     max_replicas: int = Field(4, ge=1, description="replicas at the most")
-    viewers_per_replica: float = Field(100, gt=0, description="open sockets of a replica beyond which there is another")
+    viewers_per_replica: float = Field(20, gt=0, description="open sockets of a replica beyond which there is another")
     max_replicas_per_node: int | None = Field(None, ge=1, description="on one machine; no limit if None")
     cpus: float = Field(2, gt=0, description="of each replica: one to serve and one to train")
     downscale_seconds: float = Field(600, ge=0, description="of fewer viewers, until a replica goes")

@@ -115,7 +115,7 @@ def test_a_page_of_another_origin_is_refused_behind_the_proxy_too(cluster: Clust
 
 def test_it_scales_on_open_viewers_and_lets_the_hall_fill(cluster: Cluster) -> None:
     asked = cluster.ask("autoscaling")
-    assert asked["target_ongoing_requests"] == 100
+    assert asked["target_ongoing_requests"] == 20
     assert (asked["min_replicas"], asked["max_replicas"]) == (2, 2)
     assert asked["max_ongoing_requests"] > 4 * Settings.model_fields["max_viewers"].default
 
@@ -174,9 +174,8 @@ def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are
     record_property("Ray, a node killed: predictions that failed", len(failed))
 
 
-@pytest.mark.parametrize("folder", ["models", "./models"])
-def test_replicas_that_could_not_share_their_models_are_not_built(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("UNROLLED_MODELS_DIR", folder)
+def test_replicas_that_could_not_share_their_models_are_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_MODELS_DIR", "models")
     built = subprocess.run([sys.executable, "-c", BUILD], capture_output=True, text=True, check=False)
     assert "UNROLLED_MODELS_DIR: several replicas need the absolute path" in built.stderr
 
