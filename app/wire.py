@@ -49,6 +49,7 @@ class Http(HttpToolsProtocol):
         self._wire.connections = server_state.connections
         self._patience: asyncio.TimerHandle | None = None
         self._idle_bytes = 0  # since headers were complete or a piece of a body came
+        self._answered: Any = None  # the request under way: uvicorn's `cycle` is the newest, which may wait behind it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -60,6 +61,10 @@ class Http(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)
+        if self._answered is not None and not self._answered.response_complete:
+            # else it writes to a connection that is gone, and looks like a bug of ours
+            self._answered.disconnected = True
+            self._answered.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         self._idle_bytes += len(data)
@@ -75,6 +80,13 @@ class Http(HttpToolsProtocol):
         self._idle_bytes = 0
         self._stop_waiting()
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answered = self.cycle
+
+    def on_response_complete(self) -> None:
+        if self.pipeline:
+            self._answered = self.pipeline[-1][0]  # the next
+        super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0
