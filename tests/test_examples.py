@@ -16,13 +16,19 @@ from tests.conftest import Server, running
 from tests.faults.proxy import Proxy
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+TOKEN = "a-token-of-this-test-alone"
 
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of their own: the client uploads a model."""
-    with running(tmp_path_factory.mktemp("live")) as server:
+    """A server of their own, since the client uploads a model, which asks for a token."""
+    with running(tmp_path_factory.mktemp("live"), token=TOKEN) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNROLLED_TOKEN", TOKEN)
 
 
 def test_the_client_trains_a_run_and_has_it_predict(live: Server) -> None:
