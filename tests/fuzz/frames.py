@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from app.messages import to_viewer
 from app.stream_messages import to_sender
 from app.verify_messages import to_verifier
+from tests.fuzz.cases import Blob
 from tests.fuzz.hostile import ANYTHING, RAW
 from tests.fuzz.train_machine import ODD
 from tests.viewers import PATIENCE
@@ -98,7 +99,7 @@ def frames(draw: Draw) -> tuple[str, bytes, bool]:
         sent.append(draw(LIES))
     elif kind == "noise":
         sent.append(draw(st.binary(min_size=1, max_size=200)))
-    return path, b"".join(sent), kind == "whole"
+    return path, Blob(b"".join(sent)), kind == "whole"
 
 
 class Bare:
@@ -123,7 +124,7 @@ class Bare:
         self._raw.sendall(data)
 
     def stop_sending(self) -> None:
-        self._raw.shutdown(socket.SHUT_WR)
+        _stop_sending(self._raw)
 
     def frame(self) -> tuple[int, bytes]:
         """The next frame that comes. Raises EOFError or ConnectionError."""
@@ -147,6 +148,11 @@ class Bare:
 
     def close(self) -> None:
         self._raw.close()
+
+
+def _stop_sending(raw: socket.socket) -> None:
+    with suppress(OSError):  # the other side may have closed already
+        raw.shutdown(socket.SHUT_WR)
 
 
 def answer_to_frames(port: int, case: tuple[str, bytes, bool]) -> str:
@@ -229,10 +235,10 @@ BODIES = st.one_of(
 def requests(draw: Draw) -> bytes:
     """A handshake with something odd about it, or bytes that are no request at all."""
     if draw(st.integers(0, 9)) == 0:
-        return bytes(draw(st.binary(min_size=1, max_size=200)))
+        return Blob(draw(st.binary(min_size=1, max_size=200)))
     headers = draw(st.dictionaries(NAMES, VALUES, max_size=3))
     made = handshake(draw(PATHS), draw(METHODS), headers) + draw(BODIES)
-    return made[: draw(st.integers(1, len(made)))] if draw(st.integers(0, 4)) == 0 else made
+    return Blob(made[: draw(st.integers(1, len(made)))] if draw(st.integers(0, 4)) == 0 else made)
 
 
 def answer_to_request(port: int, sent: bytes) -> str:

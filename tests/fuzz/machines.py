@@ -16,7 +16,7 @@ from tests.fuzz.predict_machine import PredictMachine
 from tests.fuzz.train_machine import TrainMachine
 
 STEPS = 30  # of one machine, at the most
-USUAL_STEPS = 28
+USUAL_STEPS = 22
 
 KINDS: dict[str, type[RuleBasedStateMachine]] = {"/ws/train": TrainMachine, "/ws/predict": PredictMachine}
 

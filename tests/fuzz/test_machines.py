@@ -19,4 +19,4 @@ def test_any_order_of_messages_is_answered_as_the_protocol_says(
 ) -> None:
     steps = hold(path, server, CASES[path] // PARTS, at_random=True)
     record_property(f"cases: steps of a machine on {path}", steps.total())
-    assert steps.total() > 0.8 * CASES[path] // PARTS
+    assert steps.total() > 0.7 * CASES[path] // PARTS
