@@ -22,13 +22,13 @@ class Forked:
     """A process with what a Child asks of one."""
 
     def __init__(self, pid: int) -> None:
-        self._pid = pid
+        self.pid = pid
 
     def kill(self) -> None:
-        os.kill(self._pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> None:
-        os.waitpid(self._pid, 0)
+        os.waitpid(self.pid, 0)
 
 
 def born() -> Child:
