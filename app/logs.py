@@ -39,6 +39,7 @@ def log_to_stderr(settings: Settings) -> None:
 
 def _add_connection(record: logging.LogRecord) -> bool:
     record.connection = _connection.get()
+    vars(record).pop("color_message", None)  # uvicorn's, the same text for its own terminal
     return True
 
 

@@ -61,6 +61,7 @@ def serve(settings: Settings, child: Child | None = None) -> None:
         uvicorn.Server(config).run(sockets=[listening])
     else:
         listening.close()  # it only found out whether the port is free: two services could share it unnoticed
+        logging.getLogger("uvicorn.error").setLevel(settings.log_level.upper())  # the parent says which worker died
         Workers(config, SharedPort(settings.host, port), partial(say_url, settings, host, port)).run()
 
 
