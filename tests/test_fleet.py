@@ -129,6 +129,7 @@ def test_the_same_bits_alone_and_in_any_company_for_any_hidden_size(cell: str, s
     assert learner.checkpoint().to_bytes() == alone.checkpoint().to_bytes()
 
 
+@pytest.mark.timeout(300)
 @settings(RANDOM, suppress_health_check=[*HealthCheck])
 @given(st.data())
 def test_the_same_bits_whoever_joins_leaves_pauses_and_changes(data: st.DataObject) -> None:

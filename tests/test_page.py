@@ -306,7 +306,7 @@ def test_a_rewind_mends_the_change_that_a_link_brought(visit: Visits, server_url
 def test_a_change_of_a_link_is_shown_when_its_update_has_come_and_a_reset_keeps_it_to_come(
     visit: Visits, server_url: str
 ) -> None:
-    page = visit(server_url + "/#pace=5&change=12:learning_rate=0.001,carry_state=false", charts=False)
+    page = visit(server_url + "/#pace=5&change=50:learning_rate=0.001,carry_state=false", charts=False)
     page.draws(2)
     rate = page.page.locator("#recipe-learning_rate")
     expect(rate).to_have_value("0.02")
@@ -314,7 +314,7 @@ def test_a_change_of_a_link_is_shown_when_its_update_has_come_and_a_reset_keeps_
     page.until(lambda: len(page.opened()) == 2, "the run begins anew")
     again = page.opened()[-1]
     assert (again["recipe"]["learning_rate"], again["recipe"]["carry_state"]) == (0.02, True)
-    assert again["changes"] == [{"after_update": 12, "learning_rate": 0.001, "carry_state": False}]
+    assert again["changes"] == [{"after_update": 50, "learning_rate": 0.001, "carry_state": False}]
     page.at("pace").fill("100")
     expect(rate).to_have_value("0.001")
     expect(page.page.locator("[data-field=carry_state] input")).not_to_be_checked()

@@ -168,6 +168,7 @@ def test_what_was_seen_and_the_newest_checkpoint_can_be_had_without_a_server(
         held = Checkpoint.from_bytes(data).run.update
         assert name == f"unrolled-rnn-seed1-update{held}.safetensors"
         assert held <= len(seen)
+    page.page.close()  # it would try to connect again
     page.troubles[:] = [trouble for trouble in page.troubles if "WebSocket" not in trouble]
 
 
