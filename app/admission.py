@@ -86,12 +86,12 @@ class Door(Generic[M]):
         )
         # nothing is awaited from here until the place is taken: of those who knock together no more come in than may
         if not is_allowed(socket.headers, settings.allowed_origins):
-            await self._refuse(connection, "origin", REFUSED, "this origin may not connect")
+            await self._refuse(socket, connection, "origin", REFUSED, "this origin may not connect")
         elif self.is_full:
-            await self._refuse(connection, "full", FULL, "the hall is full; try again later")
+            await self._refuse(socket, connection, "full", FULL, "the hall is full; try again later")
         elif not self._hall.has_room_for(address):
             reason = f"this address has {settings.max_viewers_per_address} sockets open, as many as it may"
-            await self._refuse(connection, "address", FULL, reason)
+            await self._refuse(socket, connection, "address", FULL, reason)
         else:
             self._inside += 1
             route = socket.scope["route"].path
@@ -108,9 +108,12 @@ class Door(Generic[M]):
                 self._hall.metrics.websockets_closed.labels(route=route, code=str(code)).inc()
                 log.info("went", extra={"code": connection.closed_with})
 
-    async def _refuse(self, connection: Connection[M], counted_as: str, code: int, reason: str) -> None:
+    async def _refuse(
+        self, socket: WebSocket, connection: Connection[M], counted_as: str, code: int, reason: str
+    ) -> None:
         self._hall.metrics.refusals.labels(reason=counted_as).inc()
-        log.info("turned away", extra={"reason": counted_as})
+        about = {"reason": counted_as, "route": socket.scope["route"].path, "address": address_of(socket)}
+        log.info("turned away", extra=about)
         await connection.close(code, reason)
 
 

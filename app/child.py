@@ -18,8 +18,13 @@ class Child:
         # a command of its own, not a fork, which would take torch's state and every open socket with it
         start = f"from app.training_process import main; main({framework!r}, {theirs.fileno()})"
         command = [sys.executable, "-c", start]
-        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
-        theirs.close()
+        try:
+            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
+        except OSError:
+            self.socket.close()
+            raise
+        finally:
+            theirs.close()
 
     def close(self) -> None:
         """End the process, whatever it does."""

@@ -1,11 +1,13 @@
 """The command line, unrolled. A user's mistake is a line on standard error, exit code 2."""
 
+import os
 from importlib import import_module
 
 import click
 
 from app.child import Child
 from app.mistake import Mistake, settings
+from app.settings import unread
 
 COMMANDS = {
     "train": "app.train_command",
@@ -46,6 +48,9 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Run the web service. Environment variables that begin with UNROLLED_ set the rest."""
     given = {"host": host, "port": port, "workers": workers}
     using = settings(**{name: value for name, value in given.items() if value is not None})
+    for name, close in unread(os.environ).items():
+        meant = f"; did you mean {close}?" if close else ""
+        click.echo(f"Warning: {name} is no setting, and is read by nobody{meant}", err=True)
     # the training process imports what it needs while we do; several workers start one each
     child = Child("torch") if using.workers == 1 else None
     from app.server import serve as serve_with
@@ -54,3 +59,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         serve_with(using, child)
     except OSError as error:
         raise Mistake(f"cannot listen on {using.host} port {using.port}: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,5 @@
 """What may be wrong with an installation, and how to mend it."""
 
-import difflib
 import errno
 import os
 import shutil
@@ -20,7 +19,7 @@ from threadpoolctl import threadpool_info
 
 from app.machine import Machine
 from app.open_files import allowed, needed
-from app.settings import Settings
+from app.settings import Settings, unread
 from app.shown import shown
 from app.speed import LEARNERS, SAMPLES, Speed
 from model.checkpoint import versions
@@ -57,12 +56,9 @@ class Finding:
 
 def settings_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Variables that no setting reads: most are slips of the pen."""
-    known = {f"UNROLLED_{name.upper()}" for name in Settings.model_fields}
-    for name in sorted(environment):
-        if name.startswith("UNROLLED_") and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, 1)
-            mend = f"did you mean {close[0]}?" if close else "unset it; the README lists all settings"
-            yield Finding("settings", "wrong", f"{shown(name)} is no setting, and is read by nobody", mend)
+    for name, close in unread(environment).items():
+        mend = f"did you mean {close}?" if close else "unset it; the README lists all settings"
+        yield Finding("settings", "wrong", f"{shown(name)} is no setting, and is read by nobody", mend)
 
 
 def findings(settings: Settings, machine: Machine, measure: Callable[[], Speed]) -> Iterator[Finding]:
@@ -76,7 +72,7 @@ def findings(settings: Settings, machine: Machine, measure: Callable[[], Speed])
     yield _address(settings, machine)
     yield from _origins(settings)
     yield from _optional()
-    yield from _speed(measure())
+    yield from _speed(settings, measure())
 
 
 def _versions() -> Iterator[Finding]:
@@ -98,7 +94,8 @@ def _versions() -> Iterator[Finding]:
 
 def _processors(settings: Settings, machine: Machine) -> Finding:
     bound = "no quota" if machine.quota is None else f"a quota of {machine.quota:g}"
-    says = f"{machine.cores} cores, {bound}; {settings.workers} workers, each with a training process"
+    workers = f"{settings.workers} worker{'s' * (settings.workers > 1)}"
+    says = f"{machine.cores} cores, {bound}; {workers}, each with a training process"
     if machine.share < 1:
         return Finding("processors", "wrong", says, "give it a whole core at least: pages stutter with less")
     if settings.workers > machine.share:
@@ -141,13 +138,13 @@ def _open_files(settings: Settings) -> Finding:
 
 
 def _models_folder(settings: Settings) -> Finding:
-    folder = settings.models_dir.absolute()
+    above = settings.models_dir.absolute()
+    folder = shown(str(above))
     if settings.max_models == 0:
         return Finding("models", "ok", "no uploads are kept")
-    above = folder
-    while not above.exists():
-        above = above.parent
     try:
+        while not above.exists():
+            above = above.parent
         with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
@@ -180,7 +177,10 @@ def _address(settings: Settings, machine: Machine) -> Finding:
 
 def _origins(settings: Settings) -> Iterator[Finding]:
     for origin in settings.allowed_origins:
-        parts = urlsplit(origin)
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            parts = urlsplit("")
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
             mend = "an origin is a scheme and a host, such as https://example.org"
             yield Finding("origins", "wrong", f"UNROLLED_ALLOWED_ORIGINS: {shown(origin)} matches no browser's", mend)
@@ -205,11 +205,11 @@ def _optional() -> Iterator[Finding]:
         yield Finding("optional", "note", "no C++ compiler: the graph lab cannot compile", "install g++")
 
 
-def _speed(speed: Speed) -> Iterator[Finding]:
+def _speed(settings: Settings, speed: Speed) -> Iterator[Finding]:
     viewers = int(STREAMED * speed.updates_together / 20)
     says = (
         f"one learner alone {speed.updates_alone:,.0f} updates/s, {LEARNERS} together {speed.updates_together:,.0f}, "
-        f"{speed.predictions:,.0f} predictions/s of {SAMPLES} samples; about {viewers} viewers at 20 updates/s"
+        f"{speed.predictions:,.0f} predictions/s of {SAMPLES} samples"
     )
     if speed.updates_alone < LEAST_UPDATES:
         yield Finding(
@@ -218,8 +218,15 @@ def _speed(speed: Speed) -> Iterator[Finding]:
     else:
         yield Finding("speed", "ok", says)
     if speed.share < LEAST_SHARE:
-        mend = "look for a processor quota that is used up, or for neighbours that are busy"
-        yield Finding("speed", "wrong", f"the benchmark was given {speed.share:.0%} of a core", mend)
+        says = f"the benchmark was given {speed.share:.0%} of a core: look again, or the figures are of a busy moment"
+        yield Finding(
+            "speed", "note", says, "look for a processor quota that is used up, or for neighbours that are busy"
+        )
+    if viewers < settings.max_viewers:
+        says = f"about {viewers} viewers could have 20 updates/s each, and {settings.max_viewers} are let in"
+        fewer = f"UNROLLED_MAX_VIEWERS={max(1, viewers)}"
+        mend = f"fine if a slower hall is; else {fewer}, more cores with UNROLLED_WORKERS, or servers"
+        yield Finding("speed", "note", says, mend)
     if speed.error > LARGEST_ERROR:
         mend = "its numbers come out wrong here: install again, and report the line `versions`"
         yield Finding("speed", "wrong", f"the pretrained model is off by {speed.error:.3f}", mend)

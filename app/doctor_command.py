@@ -5,10 +5,11 @@ from dataclasses import asdict
 
 import click
 import orjson
+from pydantic import ValidationError
 
 from app.doctor import Finding, findings, settings_findings
 from app.machine import look
-from app.mistake import Mistake, settings
+from app.mistake import wrong_settings
 from app.settings import Settings
 from app.speed import measure
 
@@ -24,9 +25,10 @@ def doctor(context: click.Context, /, as_json: bool) -> None:
     found: list[Finding] = []
     using = Settings.model_construct()
     try:
-        using = settings()
-    except Mistake as mistake:
-        found.append(Finding("settings", "wrong", mistake.message, "mend it; the rest is looked at with the defaults"))
+        using = Settings()
+    except ValidationError as error:
+        mend = "mend it; until then the rest is looked at with the defaults"
+        found += [Finding("settings", "wrong", line, mend) for line in wrong_settings(error)]
     found += settings_findings(os.environ)
     if not found:
         found.append(Finding("settings", "ok", "all can be read"))

@@ -65,6 +65,10 @@ class _JsonLines(OrjsonFormatter):
             timestamp="time",
         )
 
+    def format(self, record: logging.LogRecord) -> str:
+        # JSON itself asks for less: some readers take more characters for the end of a line
+        return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", super().format(record))
+
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in log_data.items() if value != ""}
 

@@ -25,10 +25,19 @@ def settings(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = "_".join(str(part) for part in first["loc"])
-        came = "" if name == "token" else f", not {shown(first['input'])}"  # a token is told to nobody
-        raise Mistake(f"UNROLLED_{name.upper()}: {first['msg']}{came}") from None
+        raise Mistake(wrong_settings(error)[0]) from None
+
+
+def wrong_settings(error: ValidationError) -> list[str]:
+    """A line for each."""
+    lines = []
+    for each in error.errors(include_url=False):
+        name, says = "_".join(str(part) for part in each["loc"]), each["msg"]
+        if name == "token":  # which is told to nobody, and which pydantic takes for a list of its characters
+            lines.append(f"UNROLLED_TOKEN: {says.replace('items after validation', 'characters')}")
+        else:
+            lines.append(f"UNROLLED_{name.upper()}: {says}, not {shown(each['input'])}")
+    return lines
 
 
 def check_folder(path: Path | None) -> None:

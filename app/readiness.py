@@ -1,13 +1,17 @@
 """Readiness: whether more traffic should come to this server."""
 
 import asyncio
+import logging
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from app.messages import Status
 from app.trainer import ProcessLost, Trainer
+
+log = logging.getLogger("unrolled.start")
 
 AGAIN_SECONDS = 1.0
 """Between two tries to start a training process that ends at once."""
@@ -39,14 +43,19 @@ class Readiness:
             try:
                 await trainer.start()
                 self._has_training = True
+                log.info("ready")
                 await trainer.lost()
             except ProcessLost:
                 await asyncio.sleep(AGAIN_SECONDS)  # it is logged
+            except OSError as error:  # no process or file is to be had at the moment
+                log.error("the training process could not be started: %s", error)
+                await asyncio.sleep(AGAIN_SECONDS)
             self._has_training = False
 
     def stop(self) -> None:
         """The server stops: nothing is served any more."""
         self._ending = "stopping"
+        log.info("stopping")
 
     def drain_before_stop(self, seconds: float) -> None:
         """From now on SIGTERM first makes /readyz say no for so long, while all is served; then it stops the server.
@@ -65,6 +74,7 @@ class Readiness:
                 stop(number, frame)
                 return
             self._ending = "draining"
+            loop.call_soon_threadsafe(partial(log.info, "draining", extra={"seconds": seconds}))
             loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, frame)
 
         signal.signal(signal.SIGTERM, on_sigterm)

@@ -1,6 +1,8 @@
 """Environment variables → Settings. Every name begins with UNROLLED_."""
 
+import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -108,3 +110,17 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
         return value
+
+
+OF_OTHERS = frozenset({"UNROLLED_URL", "UNROLLED_SUBNET"})
+"""Variables that examples/ and deploy/ read, and no server."""
+
+
+def unread(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """Variables that look like settings and are none, each with the one that it may have been meant for."""
+    known = {f"UNROLLED_{name.upper()}" for name in Settings.model_fields}
+    strangers = [name for name in environment if name.startswith("UNROLLED_") and name.upper() not in known | OF_OTHERS]
+    return {
+        name: next(iter(difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)), None)
+        for name in sorted(strangers)
+    }

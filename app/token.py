@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import html
 import json
+import logging
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -11,11 +12,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.headers import policy
 from app.metrics import Metrics
 from app.refusals import Refused, read_body, told
+
+log = logging.getLogger("unrolled.door")
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -117,6 +121,7 @@ class Lock:
         return response
 
     def _refused(self, request: Request, path: str, is_wrong: bool = False) -> Response:
+        _note(request, is_wrong)
         detail = "this server asks for a token: send it as `Authorization: Bearer …`"
         response = told(Refused("token_needed", "", detail), self._metrics)
         if path in PAGES and "text/html" in request.headers.get("accept", ""):
@@ -147,6 +152,13 @@ class Lock:
         # accepted even so: a browser is shown no code of a socket that never opened
         await socket.accept()
         self._metrics.refusals.labels(reason="token_needed").inc()
+        _note(socket, is_wrong=False)
         with suppress(TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await socket.close(CLOSE_CODE, CLOSE_REASON)
+
+
+def _note(asks: HTTPConnection, is_wrong: bool) -> None:
+    address = asks.client.host if asks.client else ""
+    about = {"reason": "token is wrong" if is_wrong else "no token", "path": asks.url.path[:200], "address": address}
+    log.info("turned away", extra=about)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 from uvicorn.config import Config
@@ -14,8 +15,17 @@ from websockets.protocol import State
 MOST_HEADER_BYTES = 65_536
 """Of one request before its body, and of what follows its body."""
 
+MOST_PIPELINED = 16
+"""Requests of one connection that wait for the answers before theirs."""
+
 MOST_FRAGMENTS = 1024
 """Frames in which one websocket message may come. Empty ones count for nothing in its bytes, and are kept too."""
+
+LEAST_PIECE, MOST_PIECE = 2048, 65_536
+"""Bytes of one websocket that are read before others have their turn."""
+
+PIECE_SECONDS = 0.002
+"""What reading a piece may take before the next ones are the least: 256 KiB of empty frames would take a second."""
 
 CLOSE_SECONDS = 2.0
 """How long a websocket that we closed waits for the other side's close."""
@@ -76,7 +86,17 @@ class Http(HttpToolsProtocol):
         elif self.cycle is None or self.cycle.response_complete:
             self._await_headers()
 
+    def handle_websocket_upgrade(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            # whoever still answers would never hear that the connection has ended: it would be another's
+            self.transport.close()
+        else:
+            super().handle_websocket_upgrade()
+
     def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self.pipeline.clear()
+            raise ValueError("too many requests wait behind one another")  # uvicorn answers 400 and closes
         self._idle_bytes = 0
         self._stop_waiting()
         super().on_headers_complete()
@@ -114,6 +134,35 @@ class WebSocketWire(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.close_timeout = CLOSE_SECONDS
+        self._held = bytearray()  # what came and is not read yet
+        self._piece = MOST_PIECE
+
+    def data_received(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) == len(data):
+            self._read_piece()
+        if self._held:
+            self.transport.pause_reading()
+
+    def _read_piece(self) -> None:
+        if self.transport.is_closing():
+            return
+        piece = bytes(self._held[: self._piece])
+        del self._held[: self._piece]
+        began = perf_counter()
+        super().data_received(piece)
+        quick = perf_counter() - began < PIECE_SECONDS
+        self._piece = min(4 * self._piece, MOST_PIECE) if quick else LEAST_PIECE
+        if self._held:
+            self.loop.call_soon(self._read_piece)
+        elif not self.read_paused:
+            self.transport.resume_reading()
+
+    async def receive(self) -> Any:
+        message = await super().receive()
+        if self._held:  # uvicorn would read on, as if nothing were left of what has come
+            self.transport.pause_reading()
+        return message
 
     def handle_cont(self, event: Frame) -> None:
         if self.close_sent:

@@ -43,6 +43,17 @@ class Workers(Multiprocess):
             if self._is_told:
                 self._ready()
 
+    def join_all(self) -> None:
+        """Another signal meanwhile is for them too: it ends the time in which they drain."""
+        for worker in self.processes:
+            while worker.process.is_alive():
+                worker.process.join(0.2)
+                if self.signal_queue:
+                    self.signal_queue.clear()
+                    for other in self.processes:
+                        if other.process.is_alive() and other.pid is not None:
+                            os.kill(other.pid, signal.SIGTERM)
+
 
 def end_with_parent() -> None:
     """End this worker when its parent ends: one that was killed told nobody to stop."""

@@ -84,6 +84,15 @@ def test_a_models_folder_that_cannot_be_written_or_has_no_room_is_wrong(tmp_path
     assert levels(found("models", models_dir=Path("/proc/no/such"), max_models=0)) == ["ok"]
 
 
+def test_hostile_values_are_findings_of_one_line() -> None:
+    (origin,) = found("origins", allowed_origins="http://[")
+    assert origin.level == "wrong"
+    for folder in ("x" * 300, "x\nok \x1b[31m", "x\udcff"):
+        (models,) = found("models", models_dir=Path(folder))
+        assert models.says.isprintable()
+        models.says.encode()
+
+
 def test_a_port_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         (one,) = found("address", port=taken.getsockname()[1])
@@ -106,15 +115,22 @@ def test_a_limit_for_each_address_behind_an_unknown_proxy_is_told(monkeypatch: p
     assert found("addresses", max_viewers_per_address=3) == []
 
 
-def test_a_slow_a_starved_and_a_wrong_machine_are_wrong() -> None:
-    assert levels(found("speed")) == ["ok"]
-    assert levels(found("speed", speed=replace(FAST, updates_alone=100.0))) == ["wrong"]
-    assert levels(found("speed", speed=replace(FAST, share=0.4))) == ["ok", "wrong"]
-    assert levels(found("speed", speed=replace(FAST, error=0.3))) == ["ok", "wrong"]
+def test_a_slow_and_a_wrong_machine_are_wrong_and_a_starved_one_is_told() -> None:
+    few = {"max_viewers": 100}
+    assert levels(found("speed", **few)) == ["ok"]
+    assert levels(found("speed", speed=replace(FAST, updates_alone=100.0), **few)) == ["wrong"]
+    assert levels(found("speed", speed=replace(FAST, share=0.4), **few)) == ["ok", "note"]
+    assert levels(found("speed", speed=replace(FAST, error=0.3), **few)) == ["ok", "wrong"]
+
+
+def test_a_hall_larger_than_the_machine_bears_at_the_usual_pace_is_told_with_a_number_to_set() -> None:
+    _, note = found("speed", max_viewers=1000)
+    assert note.level == "note"
+    assert "UNROLLED_MAX_VIEWERS=100," in note.mend
 
 
 def test_a_variable_that_no_setting_reads_is_wrong_and_the_nearest_is_named() -> None:
-    (one,) = settings_findings({"UNROLLED_MAX_VIEWER": "3", "UNROLLED_PORT": "1", "HOME": "/"})
+    (one,) = settings_findings({"UNROLLED_MAX_VIEWER": "3", "UNROLLED_PORT": "1", "UNROLLED_URL": "", "HOME": "/"})
     assert one.level == "wrong"
     assert one.mend == "did you mean UNROLLED_MAX_VIEWERS?"
 
@@ -156,20 +172,23 @@ def test_without_control_groups_there_is_no_bound(tmp_path: Path) -> None:
     assert machine.share == machine.cores
 
 
-@pytest.mark.parametrize(("given", "code"), [({}, 0), ({"UNROLLED_PROT": "80", "UNROLLED_WORKERS": "0"}, 1)])
+@pytest.mark.parametrize(
+    ("given", "code"), [({}, 0), ({"UNROLLED_PROT": "80", "UNROLLED_WORKERS": "0", "UNROLLED_TOKEN": "short"}, 1)]
+)
 def test_the_command_prints_json_and_ends_with_1_where_something_is_wrong(
     tmp_path: Path, given: dict[str, str], code: int
 ) -> None:
     environment = os.environ | {"UNROLLED_MODELS_DIR": str(tmp_path)} | given
     ran = subprocess.run([UNROLLED, "doctor", "--json"], env=environment, capture_output=True, text=True, timeout=100)
     looks = json.loads(ran.stdout)
-    wrong = {one["says"] for one in looks if one["level"] == "wrong" and "of a core" not in one["says"]}
+    wrong = {one["says"] for one in looks if one["level"] == "wrong"}
     assert ran.returncode == int(any(one["level"] == "wrong" for one in looks))
     assert {one["name"] for one in looks} >= {"settings", "versions", "processors", "threads", "memory", "speed"}
     if code == 0:
         assert wrong == set()
     else:
         assert wrong == {
+            "UNROLLED_TOKEN: Value should have at least 16 characters, not 5",
             "UNROLLED_WORKERS: Input should be greater than or equal to 1, not '0'",
             "'UNROLLED_PROT' is no setting, and is read by nobody",
         }

@@ -763,13 +763,13 @@ def test_too_large_a_message_is_closed_with_1009(server: Server) -> None:
 # ---------------------------------------------------------------- viewers who stop, vanish or stay
 
 
-def raw_viewer(server: Server) -> socket.socket:
+def raw_viewer(server: Server, path: str = "/ws/train") -> socket.socket:
     """A viewer on a bare socket, which can stop reading."""
     raw = socket.create_connection(("127.0.0.1", server.port))
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.sendall(
-        b"GET /ws/train HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" % path.encode()
     )
     assert raw.recv(4096).startswith(b"HTTP/1.1 101")
     return raw

@@ -1,5 +1,6 @@
 """When /readyz says that no more should come, on real servers."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from app.readiness import Readiness
 from tests.conftest import Server
 from tests.test_live import eventually
 from tests.viewers import PATIENCE, viewer
@@ -90,10 +92,36 @@ def test_a_server_that_drains_says_so_and_serves_old_and_new_until_it_stops(
         assert "Traceback" not in server.log.read_text()
 
 
-def test_a_second_sigterm_ends_a_draining_server_at_once(start_server: Callable[..., Any]) -> None:
-    with start_server(drain_seconds=600) as server:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_sigterm_ends_a_draining_server_at_once(start_server: Callable[..., Any], workers: int) -> None:
+    with start_server(drain_seconds=600, workers=workers) as server:
         eventually_says(server, "ok")
         server.process.send_signal(signal.SIGTERM)
         eventually_says(server, "draining")
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(PATIENCE)
+
+
+def test_a_training_process_that_cannot_be_started_now_is_tried_again() -> None:
+    class Trainer:
+        tries = 0
+        runs = asyncio.Event()
+
+        async def start(self) -> None:
+            self.tries += 1
+            if self.tries == 1:
+                raise OSError("Too many open files")
+
+        async def lost(self) -> None:
+            self.runs.set()
+            await asyncio.Event().wait()
+
+    async def until_ready() -> None:
+        readiness, trainer = Readiness(lambda: False), Trainer()
+        keeping = asyncio.create_task(readiness.keep_training(trainer))  # type: ignore[arg-type]
+        await trainer.runs.wait()
+        assert readiness.status == "ok"
+        assert trainer.tries == 2
+        keeping.cancel()
+
+    asyncio.run(asyncio.wait_for(until_ready(), PATIENCE))

@@ -2,8 +2,9 @@
 
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -174,3 +175,51 @@ def test_open_files_and_what_waits_are_reported(hasty: Server) -> None:
         "unrolled_worker_info{",
     ):
         assert f"\n{name}" in text
+
+
+# ---------------------------------------------------------------- many at once
+
+
+def test_a_flood_of_empty_frames_leaves_others_their_turns(hasty: Server) -> None:
+    flood = 42_000
+    raw = raw_viewer(hasty, "/ws/predict")
+    raw.settimeout(PATIENCE)
+    refusals = 0
+
+    def hear() -> None:
+        nonlocal refusals
+        with suppress(OSError):
+            while piece := raw.recv(1 << 20):
+                refusals += piece.count(b'"wrong_type"')
+
+    hearing = threading.Thread(target=hear)
+    hearing.start()
+    raw.sendall(b"\x82\x80\0\0\0\0" * flood)
+    eventually(lambda: refusals > 0, PATIENCE, "it has begun to be answered")
+    assert httpx.get(hasty.url + "/healthz", timeout=PATIENCE).status_code == 200
+    assert refusals < flood, "the probe did not wait for all of the flood"
+    raw.shutdown(socket.SHUT_RDWR)
+    hearing.join(PATIENCE)
+    raw.close()
+
+
+def test_many_requests_behind_an_unread_answer_end_the_connection(knock: Callable[[], socket.socket]) -> None:
+    raw = knock()
+    raw.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 500)
+    assert ends(raw).count(b"HTTP/1.1 200") < 50
+
+
+def test_a_websocket_behind_an_unread_answer_is_none_and_leaves_nothing_behind(hasty: Server) -> None:
+    before = hasty.metric("unrolled_tasks"), hasty.metric("process_open_fds")
+    for _ in range(5):
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.connect(("127.0.0.1", hasty.port))
+            raw.sendall(b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert raw.recv(12) == b"HTTP/1.1 200"
+            raw.sendall(
+                b"GET /ws/train HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            )
+    after = lambda: (hasty.metric("unrolled_tasks"), hasty.metric("process_open_fds"))  # noqa: E731
+    eventually(lambda: after() <= before, PATIENCE, "tasks and files are as before")

@@ -176,7 +176,10 @@ def test_the_own_page_may_open_a_socket_through_the_proxy_and_a_foreign_one_may_
 
 
 def test_the_numbers_of_one_server_are_not_for_visitors(proxy: Proxy) -> None:
-    assert httpx.get(proxy.url + "/metrics", timeout=PATIENCE).status_code == 404
+    for path in ("/metrics", "/metrics/", "/%6Detrics", "/metric%73", "/%2566", "/metrics?x"):
+        answer = httpx.get(proxy.url + path, timeout=PATIENCE)
+        assert answer.status_code == 404, path
+        assert "unrolled_" not in answer.text
     numbers = httpx.get(f"http://127.0.0.1:{proxy.operator_port}/metrics", timeout=PATIENCE).text
     assert 'haproxy_server_status{proxy="ready",server="one",state="UP"} 1' in numbers
 
