@@ -37,6 +37,8 @@ class Workers(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Called twice a second."""
+        for worker in self.processes:
+            worker.child_conn.close()  # it is the worker's: who waits for an answer hears at once when that one ends
         super().keep_subprocess_alive()
         if not self._is_told and not self.should_exit.is_set():
             self._is_told = all(worker.is_ready() for worker in self.processes)

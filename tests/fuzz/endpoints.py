@@ -17,6 +17,7 @@ from schemathesis.core import NOT_SET
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from tests.fuzz.blobs import good
+from tests.fuzz.cases import Blob
 from tests.fuzz.hostile import KINDS
 
 Draw = Any  # of hypothesis: from a strategy, a value
@@ -152,7 +153,7 @@ def _with_bodies(draw: Draw, drawn: st.SearchStrategy[Case]) -> Case:
     """Checkpoints for bodies, good ones and hostile ones: bytes at random are never one."""
     case = draw(drawn)
     if draw(st.booleans()):
-        case.body = draw(_uploads())
+        case.body = Blob(draw(_uploads()))
     return case
 
 
