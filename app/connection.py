@@ -5,9 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-import orjson
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from app.logs import name_connection
 from app.messages import MAX_TEXT_BYTES, MOST_TAG, Trouble
@@ -151,8 +151,8 @@ class Connection(Generic[M]):
 def _tag_of(text: str) -> int | None:
     """That of a message which cannot be read for something else."""
     try:
-        message = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        message = from_json(text)  # what reads the message too: another reader stops at other things
+    except ValueError:
         return None
     tag = message.get("tag") if isinstance(message, dict) else None
     return tag if type(tag) is int and 0 <= tag <= MOST_TAG else None

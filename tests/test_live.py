@@ -503,6 +503,28 @@ def test_the_answer_to_an_open_has_its_tag(server: Server) -> None:
         one.socket.send(b"nothing")
         assert one.until("error")["tag"] == 4
         assert one.refusal(type="change", learning_rate=-1)["tag"] is None
+        one.send(type="open", tag=5, recipe={"seed": 10**400})
+        assert one.until("error")["tag"] == 5, "whatever else is in the message"
+
+
+def test_an_open_behind_an_announced_one_refuses_that_and_has_an_answer_of_its_own(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.send(type="open", tag=1, resume=True)
+        one.send(type="open", tag=2, play=False)
+        refused = one.until("error")
+        assert (refused["code"], refused["tag"]) == ("checkpoint_expected", 1)
+        assert one.opened()["tag"] == 2
+
+
+def test_what_was_seen_of_the_run_before_does_not_end_an_announcement(server: Server) -> None:
+    with viewer(server.ws) as one:
+        one.open(play=False)
+        one.send(type="open", tag=1, resume=True)
+        one.send(type="nonsense")  # `seen` stands in line behind it
+        one.seen(0)
+        one.socket.send(one.checkpoint)
+        assert one.until("error")["code"] == "unknown_type"
+        assert one.opened()["tag"] == 1
 
 
 def test_an_endless_run_resumed_at_its_start_is_not_told_that_it_finished(server: Server) -> None:

@@ -101,6 +101,12 @@ def test_errors_of_the_router_have_the_shape_of_all_others(server_url):
     assert wrong.headers["Allow"] == "POST"
 
 
+def test_a_method_that_there_is_not_is_told_all_that_there_are(server_url):
+    answer = httpx.delete(server_url + "/models", timeout=30)
+    assert answer.status_code == 405
+    assert {method.strip() for method in answer.headers["Allow"].split(",")} == {"GET", "POST"}
+
+
 def families(text):
     """Name, type and label names of every metric that is exposed."""
     return {

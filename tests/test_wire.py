@@ -223,3 +223,14 @@ def test_a_websocket_behind_an_unread_answer_is_none_and_leaves_nothing_behind(h
             )
     after = lambda: (hasty.metric("unrolled_tasks"), hasty.metric("process_open_fds"))  # noqa: E731
     eventually(lambda: after() <= before, PATIENCE, "tasks and files are as before")
+
+
+@pytest.mark.parametrize("behind", [b"", b"\x88\x80\0\0\0\0"], ids=["alone", "with a close behind"])
+def test_text_that_is_not_utf8_ends_the_connection_and_leaves_no_traceback(server: Server, behind: bytes) -> None:
+    with raw_viewer(server) as raw:
+        raw.sendall(b"\x81\x81\0\0\0\0\xff" + behind)
+        raw.shutdown(socket.SHUT_WR)
+        heard = ends(raw)
+    assert heard[0] == 0x88, "a close"
+    assert heard[2:4] == (b"" if behind else struct.pack("!H", 1007)), "ours; or the answer to that which came"
+    assert "Traceback" not in server.log.read_text()

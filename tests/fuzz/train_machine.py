@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from pydantic import ValidationError
+from pydantic_core import from_json
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -468,8 +469,8 @@ def _read(frame: str | bytes) -> Any:
 
 def _tag_of(frame: str | bytes) -> int | None:
     """That of a message which is refused for something else."""
-    with suppress(ValueError, RecursionError):
-        message = json.loads(frame) if len(frame) <= MAX_TEXT_BYTES else None
+    with suppress(ValueError):
+        message = from_json(frame) if len(frame) <= MAX_TEXT_BYTES else None
         tag = message.get("tag") if isinstance(message, dict) else None
         return tag if type(tag) is int and 0 <= tag <= MOST_TAG else None
     return None
