@@ -185,10 +185,17 @@ def header_text(draw: Draw) -> bytes:
     return packed(text.encode("utf-8", "surrogatepass")[: MAX_HEADER_BYTES + 8], made.data)
 
 
-def places(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def places(value: Any) -> list[tuple[Any, ...]]:
     """The way to every value in a run."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [way for key, below in inner for way in [(*above, key), *places(below, (*above, key))]]
+    found: list[tuple[Any, ...]] = []
+    left: list[tuple[Any, tuple[Any, ...]]] = [(value, ())]  # no recursion: some are deeper than the stack has room for
+    while left:
+        within, above = left.pop()
+        inner = within.items() if isinstance(within, dict) else enumerate(within) if isinstance(within, list) else ()
+        for key, below in inner:
+            found.append((*above, key))
+            left.append((below, found[-1]))
+    return found
 
 
 @st.composite
