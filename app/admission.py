@@ -85,18 +85,18 @@ class Door(Generic[M]):
             socket, self._messages, settings.max_message_bytes, settings.idle_seconds, self._first_seconds
         )
         # nothing is awaited from here until the place is taken: of those who knock together no more come in than may
+        about = {"route": socket.scope["route"].path, "address": address}
         if not is_allowed(socket.headers, settings.allowed_origins):
-            await self._refuse(socket, connection, "origin", REFUSED, "this origin may not connect")
+            await self._refuse(connection, about, "origin", REFUSED, "this origin may not connect")
         elif self.is_full:
-            await self._refuse(socket, connection, "full", FULL, "the hall is full; try again later")
+            await self._refuse(connection, about, "full", FULL, "the hall is full; try again later")
         elif not self._hall.has_room_for(address):
             reason = f"this address has {settings.max_viewers_per_address} sockets open, as many as it may"
-            await self._refuse(socket, connection, "address", FULL, reason)
+            await self._refuse(connection, about, "address", FULL, reason)
         else:
             self._inside += 1
-            route = socket.scope["route"].path
-            log.info("came", extra={"route": route, "address": address})
-            is_open = self._hall.metrics.websockets.labels(route=route)
+            log.info("came", extra=about)
+            is_open = self._hall.metrics.websockets.labels(route=about["route"])
             is_open.inc()
             try:
                 with self._hall.place_of(address):
@@ -105,15 +105,14 @@ class Door(Generic[M]):
                 self._inside -= 1
                 is_open.dec()
                 code = connection.closed_with if connection.closed_with in CODES else "other"
-                self._hall.metrics.websockets_closed.labels(route=route, code=str(code)).inc()
+                self._hall.metrics.websockets_closed.labels(route=about["route"], code=str(code)).inc()
                 log.info("went", extra={"code": connection.closed_with})
 
     async def _refuse(
-        self, socket: WebSocket, connection: Connection[M], counted_as: str, code: int, reason: str
+        self, connection: Connection[M], about: dict[str, str], counted_as: str, code: int, reason: str
     ) -> None:
         self._hall.metrics.refusals.labels(reason=counted_as).inc()
-        about = {"reason": counted_as, "route": socket.scope["route"].path, "address": address_of(socket)}
-        log.info("turned away", extra=about)
+        log.info("turned away", extra={"reason": counted_as, **about})
         await connection.close(code, reason)
 
 

@@ -6,8 +6,7 @@ from importlib import import_module
 import click
 
 from app.child import Child
-from app.mistake import Mistake, settings
-from app.settings import unread
+from app.mistake import Mistake, settings, strays
 
 COMMANDS = {
     "train": "app.train_command",
@@ -48,9 +47,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Run the web service. Environment variables that begin with UNROLLED_ set the rest."""
     given = {"host": host, "port": port, "workers": workers}
     using = settings(**{name: value for name, value in given.items() if value is not None})
-    for name, close in unread(os.environ).items():
-        meant = f"; did you mean {close}?" if close else ""
-        click.echo(f"Warning: {name} is no setting, and is read by nobody{meant}", err=True)
+    for says, mend in strays(os.environ):
+        click.echo(f"Warning: {says}; {mend}", err=True)
     # the training process imports what it needs while we do; several workers start one each
     child = Child("torch") if using.workers == 1 else None
     from app.server import serve as serve_with

@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info
 
 from app.machine import Machine
 from app.open_files import allowed, needed
-from app.settings import Settings, unread
+from app.settings import Settings
 from app.shown import shown
 from app.speed import LEARNERS, SAMPLES, Speed
 from model.checkpoint import versions
@@ -54,13 +54,6 @@ class Finding:
     mend: str = ""
 
 
-def settings_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Variables that no setting reads: most are slips of the pen."""
-    for name, close in unread(environment).items():
-        mend = f"did you mean {close}?" if close else "unset it; the README lists all settings"
-        yield Finding("settings", "wrong", f"{shown(name)} is no setting, and is read by nobody", mend)
-
-
 def findings(settings: Settings, machine: Machine, measure: Callable[[], Speed]) -> Iterator[Finding]:
     """One look after the other; the last one takes about a second."""
     yield from _versions()
@@ -80,16 +73,16 @@ def _versions() -> Iterator[Finding]:
     says = ", ".join(f"{name} {number}" for name, number in found.items())
     yield Finding("versions", "ok", f"Python {sys.version.split()[0]}, {says}")
     for line in requires("unrolled") or ():
-        needed = Requirement(line)
-        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
+        package = Requirement(line)
+        if package.marker is not None and not package.marker.evaluate({"extra": ""}):
             continue
         try:
-            there = version(needed.name)
+            there = version(package.name)
         except PackageNotFoundError:
             there = "none"
-        if there == "none" or not needed.specifier.contains(there, prereleases=True):
+        if there == "none" or not package.specifier.contains(there, prereleases=True):
             mend = "install again: make run, or pip install -c constraints.txt -e ."
-            yield Finding("versions", "wrong", f"{needed.name}{needed.specifier} is needed, {there} is here", mend)
+            yield Finding("versions", "wrong", f"{package.name}{package.specifier} is needed, {there} is here", mend)
 
 
 def _processors(settings: Settings, machine: Machine) -> Finding:

@@ -7,9 +7,9 @@ import click
 import orjson
 from pydantic import ValidationError
 
-from app.doctor import Finding, findings, settings_findings
+from app.doctor import Finding, findings
 from app.machine import look
-from app.mistake import wrong_settings
+from app.mistake import strays, wrong_settings
 from app.settings import Settings
 from app.speed import measure
 
@@ -29,7 +29,7 @@ def doctor(context: click.Context, /, as_json: bool) -> None:
     except ValidationError as error:
         mend = "mend it; until then the rest is looked at with the defaults"
         found += [Finding("settings", "wrong", line, mend) for line in wrong_settings(error)]
-    found += settings_findings(os.environ)
+    found += [Finding("settings", "wrong", says, mend) for says, mend in strays(os.environ)]
     if not found:
         found.append(Finding("settings", "ok", "all can be read"))
     for one in found if not as_json else ():

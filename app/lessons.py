@@ -4,9 +4,8 @@ import torch
 from fastapi import APIRouter, Request, Response
 
 from app.lesson_messages import DETACH_EXAMPLES, DetachAnswer, DetachRequest
-from app.messages import MAX_TEXT_BYTES
 from app.one_by_one import OneByOne
-from app.refusals import Refused, checked, documented, documented_body, read_body
+from app.refusals import Refused, checked, documented, documented_body, read_small_body
 from app.settings import Settings
 from model.detach import experiment, sandboxed
 from model.recipe import Recipe
@@ -17,7 +16,6 @@ MOST_WAITING = 8
 
 def routes(settings: Settings) -> APIRouter:
     router = APIRouter()
-    most_bytes = min(MAX_TEXT_BYTES, settings.max_body_bytes)
     line = OneByOne("lesson", "experiments", MOST_WAITING, retry_after=2)
 
     @router.post(
@@ -35,7 +33,7 @@ def routes(settings: Settings) -> APIRouter:
     )
     async def detach(request: Request) -> Response:
         """A recipe in; what PyTorch does and says when its hidden state is not detached between chunks out."""
-        recipe = _asked(await read_body(request, most_bytes, settings.body_seconds))
+        recipe = _asked(await read_small_body(request, settings))
         return Response(await line.do(_answer, recipe), media_type="application/json")
 
     return router

@@ -1,13 +1,14 @@
 """Mistake: what a user of the command line got wrong, in one line; and what commands write."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import ValidationError
 
-from app.settings import Settings
+from app.settings import Settings, unread
 from app.shown import shown
 
 existing = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -38,6 +39,17 @@ def wrong_settings(error: ValidationError) -> list[str]:
         else:
             lines.append(f"UNROLLED_{name.upper()}: {says}, not {shown(each['input'])}")
     return lines
+
+
+def strays(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Variables that no setting reads, most of them slips of the pen: what to say of each, and what to do."""
+    return [
+        (
+            f"{shown(name)} is no setting, and is read by nobody",
+            f"did you mean {close}?" if close else "unset it; the README lists all settings",
+        )
+        for name, close in unread(environment).items()
+    ]
 
 
 def check_folder(path: Path | None) -> None:

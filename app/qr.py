@@ -6,9 +6,9 @@ from typing import Any
 import segno
 from fastapi import APIRouter, Request, Response
 
-from app.messages import MAX_TEXT_BYTES, QR_EXAMPLES, QrRequest
+from app.messages import QR_EXAMPLES, QrRequest
 from app.one_by_one import OneByOne
-from app.refusals import Refused, checked, documented, documented_body, read_body
+from app.refusals import Refused, checked, documented, documented_body, read_small_body
 from app.settings import Settings
 
 QUIET_ZONE = 4
@@ -22,7 +22,6 @@ _ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {
 
 def routes(settings: Settings) -> APIRouter:
     router = APIRouter()
-    most_bytes = min(MAX_TEXT_BYTES, settings.max_body_bytes)
     line = OneByOne("qr", "codes", MOST_WAITING, retry_after=1)
 
     @router.post(
@@ -38,7 +37,7 @@ def routes(settings: Settings) -> APIRouter:
     )
     async def qr(request: Request) -> Response:
         """A text in, such as the page's address with its link; an SVG out, dark on light, with its quiet zone."""
-        asked = checked(QrRequest, await read_body(request, most_bytes, settings.body_seconds))
+        asked = checked(QrRequest, await read_small_body(request, settings))
         return Response(await line.do(svg, asked.text), media_type="image/svg+xml")
 
     return router

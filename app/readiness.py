@@ -47,9 +47,6 @@ class Readiness:
                 await trainer.lost()
             except ProcessLost:
                 await asyncio.sleep(AGAIN_SECONDS)  # it is logged
-            except OSError as error:  # no process or file is to be had at the moment
-                log.error("the training process could not be started: %s", error)
-                await asyncio.sleep(AGAIN_SECONDS)
             self._has_training = False
 
     def stop(self) -> None:

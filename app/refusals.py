@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 
 from app.headers import secured
 from app.logs import name_connection
-from app.messages import Code, Problem
+from app.messages import MAX_TEXT_BYTES, Code, Problem
 from app.metrics import Metrics
+from app.settings import Settings
 from app.shown import SHOWN, shown
 
 log = logging.getLogger("unrolled.http")
@@ -125,6 +126,11 @@ async def read_body(request: Request, most_bytes: int, seconds: float) -> bytes:
     except TimeoutError:
         raise Refused("body_too_slow", "", f"the body has {seconds:g} s to arrive; {size} bytes did") from None
     return b"".join(pieces)
+
+
+async def read_small_body(request: Request, settings: Settings) -> bytes:
+    """A JSON body but that of /predict. Raises Refused."""
+    return await read_body(request, min(MAX_TEXT_BYTES, settings.max_body_bytes), settings.body_seconds)
 
 
 def _too_large(most_bytes: int, came: str) -> Refused:

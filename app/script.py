@@ -4,10 +4,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.messages import MAX_TEXT_BYTES, SCRIPT_EXAMPLES, ScriptRequest
+from app.messages import SCRIPT_EXAMPLES, ScriptRequest
 from app.models import ModelStore
 from app.one_by_one import OneByOne
-from app.refusals import Refused, checked, documented, documented_body, read_body
+from app.refusals import Refused, checked, documented, documented_body, read_small_body
 from app.settings import Settings
 from model.recipe import Recipe
 from model.script import script
@@ -21,7 +21,6 @@ _ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": {"text/x-python": {
 def routes(store: ModelStore, settings: Settings) -> APIRouter:
     router = APIRouter()
     line = OneByOne("script", "scripts", MOST_WAITING, retry_after=1)
-    most_bytes = min(MAX_TEXT_BYTES, settings.max_body_bytes)
 
     @router.post(
         "/script",
@@ -39,7 +38,7 @@ def routes(store: ModelStore, settings: Settings) -> APIRouter:
 
         They are the same but for rounding, from which the two drift apart after a hundred updates or so.
         """
-        body = await read_body(request, most_bytes, settings.body_seconds)
+        body = await read_small_body(request, settings)
         return await line.do(_answer, body, store)
 
     return router

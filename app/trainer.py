@@ -216,13 +216,21 @@ class _Link(asyncio.Protocol):
                 return
             loop = asyncio.get_running_loop()
             if self.child is None:
-                self.child = await loop.run_in_executor(None, Child, self._framework)
+                self.child = await loop.run_in_executor(None, self._start)
             self._frames = Frames()
             self._metrics.training_started.labels(framework=self._framework).inc()
             if self._framework == "torch":
                 self._metrics.training_process = self.child.process.pid
             self.child.socket.setblocking(False)
             self._transport, _ = await loop.create_connection(lambda: self, sock=self.child.socket)
+
+    def _start(self) -> Child:
+        """Raises ProcessLost where no process or file is to be had at the moment."""
+        try:
+            return Child(self._framework)
+        except OSError as error:
+            log.error("the training process for %s could not be started: %s", self._framework, error)
+            raise ProcessLost() from None
 
     async def lost(self) -> None:
         """Returns when the process is not there."""
@@ -292,6 +300,8 @@ class _Link(asyncio.Protocol):
         child, self.child = self.child, None
         if child is not None:
             child.close()
+        if self._framework == "torch":
+            self._metrics.training_process = 0
         self.process += 1
         waiting, self._waiting = self._waiting, {}
         self.left.clear()

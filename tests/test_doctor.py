@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from app import doctor
-from app.doctor import Finding, findings, settings_findings
+from app.doctor import Finding, findings
 from app.machine import Machine, look
+from app.mistake import strays
 from app.settings import Settings
 from app.speed import Speed, measure
 
@@ -130,9 +131,9 @@ def test_a_hall_larger_than_the_machine_bears_at_the_usual_pace_is_told_with_a_n
 
 
 def test_a_variable_that_no_setting_reads_is_wrong_and_the_nearest_is_named() -> None:
-    (one,) = settings_findings({"UNROLLED_MAX_VIEWER": "3", "UNROLLED_PORT": "1", "UNROLLED_URL": "", "HOME": "/"})
-    assert one.level == "wrong"
-    assert one.mend == "did you mean UNROLLED_MAX_VIEWERS?"
+    ((says, mend),) = strays({"UNROLLED_MAX_VIEWER": "3", "UNROLLED_PORT": "1", "UNROLLED_URL": "", "HOME": "/"})
+    assert says == "'UNROLLED_MAX_VIEWER' is no setting, and is read by nobody"
+    assert mend == "did you mean UNROLLED_MAX_VIEWERS?"
 
 
 def group(folder: Path, **files: str) -> None:

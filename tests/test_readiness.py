@@ -13,6 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from app.readiness import Readiness
+from app.trainer import ProcessLost
 from tests.conftest import Server
 from tests.test_live import eventually
 from tests.viewers import PATIENCE, viewer
@@ -110,7 +111,7 @@ def test_a_training_process_that_cannot_be_started_now_is_tried_again() -> None:
         async def start(self) -> None:
             self.tries += 1
             if self.tries == 1:
-                raise OSError("Too many open files")
+                raise ProcessLost()
 
         async def lost(self) -> None:
             self.runs.set()

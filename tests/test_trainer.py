@@ -258,3 +258,15 @@ def test_a_lost_process_is_told_and_the_next_run_has_another() -> None:
         trainer.close()
 
     asyncio.run(test())
+
+
+def test_a_training_process_that_cannot_be_started_is_lost_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none_to_be_had(framework: str) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("app.trainer.Child", none_to_be_had)
+    with pytest.raises(ProcessLost):
+        asyncio.run(Trainer(Metrics()).start())
+    assert "Too many open files" in caplog.text

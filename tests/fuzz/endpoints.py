@@ -1,7 +1,7 @@
 """Requests drawn from the API's own description, on a live server: schemathesis, told what a schema cannot say."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from itertools import islice
@@ -9,7 +9,6 @@ from typing import Any
 
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -17,7 +16,7 @@ from schemathesis.core import NOT_SET
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from tests.fuzz.blobs import good
-from tests.fuzz.cases import Blob
+from tests.fuzz.cases import Blob, each
 from tests.fuzz.hostile import KINDS
 
 Draw = Any  # of hypothesis: from a strategy, a value
@@ -93,7 +92,7 @@ class Endpoints:
                 drawn = _with_ids(drawn)
             elif mode is POSITIVE:
                 drawn = drawn.map(_with_whole_numbers)
-            _each(drawn, count // len(modes), at_random, check)
+            each(drawn, count // len(modes), at_random, check)
         return outcomes
 
     def _systematic(self, operation: APIOperation[Any, Any, Any, Any]) -> Iterator[Case]:
@@ -124,23 +123,6 @@ def _fits(case: Case, problem: dict[str, str]) -> None:
     if generation is POSITIVE and case.method == case.operation.method.upper():
         unsaid = problem["code"] in UNSAID[label] or NO_CHANGE in problem["detail"]
         assert unsaid, f"{label}: {problem} of {case.as_curl_command()[:1000]}"
-
-
-def _each(drawn: st.SearchStrategy[Case], count: int, at_random: bool, check: Callable[[Case], None]) -> None:
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        derandomize=not at_random,
-        print_blob=True,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(drawn)
-    def held(case: Case) -> None:
-        check(case)
-
-    held()
 
 
 @cache

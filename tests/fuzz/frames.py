@@ -5,11 +5,9 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from websockets.sync.client import ClientConnection, connect
@@ -17,7 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from app.messages import to_viewer
 from app.stream_messages import to_sender
 from app.verify_messages import to_verifier
-from tests.fuzz.cases import Blob
+from tests.fuzz.cases import Blob, outcomes
 from tests.fuzz.hostile import ANYTHING, RAW
 from tests.fuzz.train_machine import ODD
 from tests.viewers import PATIENCE
@@ -298,31 +296,11 @@ KINDS = ("frames", "requests", "texts")
 def hold(kind: str, port: int, count: int, at_random: bool) -> Counter[str]:
     """What became of them. Fewer than `count` where no more are found to differ."""
     if kind == "frames":
-        return _each(frames(), count, at_random, lambda case: answer_to_frames(port, case))
+        return outcomes(frames(), count, at_random, lambda case: answer_to_frames(port, case))
     if kind == "requests":
-        return _each(requests(), count, at_random, lambda sent: answer_to_request(port, sent))
+        return outcomes(requests(), count, at_random, lambda sent: answer_to_request(port, sent))
     with ExitStack() as stack:
         options: dict[str, Any] = {"max_size": None, "compression": None, "ping_interval": None}
         urls = {path: f"ws://127.0.0.1:{port}{path}" for path in ENDPOINTS}
         sockets = {path: stack.enter_context(connect(url, **options)) for path, url in urls.items()}
-        return _each(texts(), count, at_random, lambda case: answer_to_text(sockets, case))
-
-
-def _each(drawn: st.SearchStrategy[Any], count: int, at_random: bool, answer: Callable[[Any], str]) -> Counter[str]:
-    outcomes: Counter[str] = Counter()
-
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        derandomize=not at_random,
-        print_blob=True,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(drawn)
-    def held(case: Any) -> None:
-        outcomes[answer(case)] += 1
-
-    held()
-    return outcomes
+        return outcomes(texts(), count, at_random, lambda case: answer_to_text(sockets, case))

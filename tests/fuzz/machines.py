@@ -3,7 +3,6 @@
 from collections import Counter
 
 import httpx
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from app.models import Model
@@ -12,6 +11,7 @@ from model.inference import Weights
 from model.weights import bundled
 from tests.conftest import Server
 from tests.fuzz.blobs import good
+from tests.fuzz.cases import drawing
 from tests.fuzz.predict_machine import PredictMachine
 from tests.fuzz.train_machine import TrainMachine
 
@@ -28,16 +28,7 @@ def hold(path: str, server: Server, count: int, at_random: bool) -> Counter[str]
     machine = type("Machine", (KINDS[path],), given)
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=max(1, count // USUAL_STEPS),
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            derandomize=not at_random,
-            print_blob=True,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=drawing(max(1, count // USUAL_STEPS), at_random, stateful_step_count=STEPS),
     )
     return steps
 
