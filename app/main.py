@@ -25,7 +25,7 @@ from app.readiness import Readiness
 from app.refusals import install
 from app.settings import Settings
 from app.shortcut import Shortcut
-from app.token import Lock
+from app.token import Lock, describe
 from app.trainer import ProcessLost, Trainer
 from app.wire import Wire
 from model.recipe import Recipe
@@ -108,6 +108,8 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
         """Every field of a run's recipe, with bounds, unit, help and whether it applies live."""
         return schema
 
+    if settings.token is not None:
+        describe(app)
     return app
 
 

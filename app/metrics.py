@@ -4,11 +4,24 @@ import os
 from importlib.metadata import version
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram, Info, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Enum,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from app.messages import Status
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+# no gauge beside each counter that says since when it counts: process_start_time_seconds does
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:

@@ -40,6 +40,7 @@ def serve(settings: Settings, child: Child | None = None) -> None:
     raise_limit(settings.max_viewers)
     listening = listen(settings.host, settings.port)
     host, port = listening.getsockname()[:2]
+    log.info("listening", extra={"address": host, "port": port, "workers": settings.workers})
     config = uvicorn.Config(
         partial(make_app, settings, child),
         factory=True,

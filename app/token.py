@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,6 +40,16 @@ FORM_SECONDS = 10
 
 _IN_QUERY = re.compile(rb"(?:^|&)token=")
 _WORD = re.compile(r"\{\{(\w+)\}\}")
+
+
+def describe(app: FastAPI) -> None:
+    """Tell whoever reads the OpenAPI description that all routes ask for a token, and which ask for none."""
+    described = app.openapi()  # kept by FastAPI, so this is what is served
+    described.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    described["security"] = [{"token": []}]
+    for path in OPEN & described["paths"].keys():
+        for operation in described["paths"][path].values():
+            operation["security"] = []
 
 
 class Lock:

@@ -1,6 +1,6 @@
 """The reference client: a server trains a run, the client keeps it whatever happens, and then has it predict.
 
-    python examples/client.py http://localhost:8000
+    python examples/client.py http://127.0.0.1:8000
 
 It needs httpx and websockets. Where the server wants a token, it takes UNROLLED_TOKEN's.
 """
@@ -68,7 +68,8 @@ def train(url: str) -> Run:
                 return run
         except (OSError, ConnectionClosed) as lost:
             tries, had = tries + 1 if len(run.losses) == had else 1, len(run.losses)
-            if tries == 10:
+            is_refused = isinstance(lost, ConnectionClosed) and lost.rcvd is not None and lost.rcvd.code == 1008
+            if tries == 10 or is_refused:  # which is for want of a token
                 raise
             print(f"lost the server after update {had} ({lost}); trying again", file=sys.stderr)
             time.sleep(random.uniform(0, min(0.25 * 2**tries, 10)))
@@ -84,7 +85,7 @@ def predict(url: str, run: Run) -> float:
 
 
 if __name__ == "__main__":
-    url = sys.argv[1].rstrip("/")
+    url = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8000"
     run = train(url)
     print(f"{len(run.losses)} updates, loss {run.losses[0]:.4f} at first and {run.losses[-1]:.4f} at last")
     print(f"mse of sin → cos: {predict(url, run):.5f}")

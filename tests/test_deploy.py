@@ -54,6 +54,11 @@ def test_every_server_has_settings_that_exist_and_are_in_bounds(monkeypatch: pyt
         assert Settings().drain_seconds > 0
 
 
+def test_no_log_grows_without_end() -> None:
+    for name, service in SERVICES.items():
+        assert service["logging"] == {"driver": "local"}, name  # which keeps five files of 20 MB
+
+
 def test_nothing_may_be_written_but_in_volumes_and_no_service_has_capabilities_or_endless_memory() -> None:
     for name, service in SERVICES.items():
         assert service["read_only"] is True, name

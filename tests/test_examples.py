@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.conftest import Server, running
@@ -85,6 +86,16 @@ def test_the_client_gives_up_where_no_server_is(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ConnectionRefusedError):
         client["train"]("http://127.0.0.1:1")
     assert len(waits) == 9
+
+
+def test_the_client_does_not_try_again_without_the_token(live: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNROLLED_TOKEN")
+    client = runpy.run_path(str(EXAMPLES / "client.py"))
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    with pytest.raises(ConnectionClosed, match="token_needed"):
+        client["train"](live.url)
+    assert waits == []
 
 
 def test_the_notebook_drives_a_run_and_draws_it(live: Server, tmp_path: Path) -> None:

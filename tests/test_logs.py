@@ -40,6 +40,21 @@ def records(server: Server) -> list[dict[str, Any]]:
     return [json.loads(line) for line in server.log.read_text().splitlines()]
 
 
+def test_a_server_logs_where_it_listens_when_it_is_ready_and_when_it_stops(start_server: Callable[..., Any]) -> None:
+    with start_server(log_format="json") as server:
+        eventually(lambda: "ready" in server.log.read_text(), PATIENCE, "it is ready")
+        server.process.terminate()
+        server.process.wait(PATIENCE)
+    listening, ready, stopping = records(server)
+    assert {
+        "message": "listening",
+        "address": "127.0.0.1",
+        "port": server.port,
+        "workers": 1,
+    }.items() <= listening.items()
+    assert (ready["message"], stopping["message"]) == ("ready", "stopping")
+
+
 def test_json_logs_tell_a_viewers_story_under_the_name_that_it_was_told(json_server: Server) -> None:
     with viewer(json_server.ws) as one:
         name = one.open(recipe={"seed": 7, "cell": "gru"}, play=False)["connection"]

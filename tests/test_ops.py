@@ -112,7 +112,6 @@ def families(text):
     return {
         family.name: (family.type, {label for sample in family.samples for label in sample.labels} - {"le"})
         for family in text_string_to_metric_families(text)
-        if not family.name.endswith("_created")
     }
 
 

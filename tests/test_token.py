@@ -85,6 +85,15 @@ def test_the_list_below_has_every_route(tmp_path: Path) -> None:
     assert everywhere - listed == {("GET", "/healthz"), ("GET", "/readyz")}
 
 
+def test_the_api_description_says_what_asks_for_a_token(private: Server, server: Server) -> None:
+    described = httpx.get(private.url + "/openapi.json", headers={"Authorization": f"Bearer {TOKEN}"}).json()
+    assert described["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
+    assert described["security"] == [{"token": []}]
+    operations = {path: one for path, methods in described["paths"].items() for one in methods.values()}
+    assert {path for path, one in operations.items() if one.get("security") == []} == {"/healthz", "/readyz"}
+    assert "security" not in httpx.get(server.url + "/openapi.json").json()
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_nothing_answers_without_the_token(private: Server, method: str, path: str) -> None:
     answer = httpx.request(method, private.url + path)
