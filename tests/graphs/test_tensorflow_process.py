@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,11 @@ def test_tensorflow_is_not_imported_unless_asked_for(start_server: Callable[...,
 def test_a_killed_process_costs_its_viewers_a_reconnection_and_nobody_else_anything(
     start_server: Callable[..., Any],
 ) -> None:
-    with start_server() as server, viewer(server.ws) as torch, viewer(server.ws) as tensorflow:
+    with start_server() as server, viewer(server.ws) as tensorflow, ExitStack() as others:
         tensorflow.open(recipe=TENSORFLOW, pace=20)
         checkpoint = tensorflow.checkpoint
         tensorflow.until("updates")
+        torch = others.enter_context(viewer(server.ws))  # only now: who says nothing while TensorFlow loads is let go
         torch.open(pace=20)
         torch.until("updates")
         (process,) = tensorflow_processes(server)
@@ -93,9 +95,9 @@ def test_a_killed_process_costs_its_viewers_a_reconnection_and_nobody_else_anyth
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1011
         torch.until("updates")
-        with viewer(server.ws) as again:
-            again.resume(checkpoint, after=5, pace="max")
-            assert again.until("updates")["updates"][0]["update"] == 6
+        again = others.enter_context(viewer(server.ws))
+        again.resume(checkpoint, after=5, pace="max")
+        assert again.until("updates")["updates"][0]["update"] == 6
         assert httpx.get(server.url + "/readyz").status_code == 200
         assert "Traceback" not in server.log.read_text()
 

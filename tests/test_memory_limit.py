@@ -1,0 +1,57 @@
+"""A server under the memory limit of deploy/compose.yaml, asked for as much as it may be asked."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.fuzz.blobs import heavy
+from tests.test_hall import HEAVY
+from tests.test_readiness import eventually_says, training_process
+from tests.viewers import viewer
+
+COMPOSE = yaml.safe_load((Path(__file__).parent.parent / "deploy" / "compose.yaml").read_text())
+LIMIT = int(COMPOSE["services"]["one"]["mem_limit"].removesuffix("g")) * 2**30
+
+LARGEST = {"sequences": [[0.5] * 10_000] * 64}
+"""What UNROLLED_MAX_SEQUENCES and UNROLLED_MAX_SEQUENCE allow."""
+
+AT_ONCE, TURNS = 8, 2
+VIEWERS = 8
+
+
+def peak(process: int) -> int:
+    """Bytes of memory that it ever had at a time, what it shares with others included."""
+    status = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+
+
+def test_the_heaviest_that_may_be_asked_for_at_once_fits_into_the_limit_of_compose(
+    start_server: Callable[..., Any],
+) -> None:
+    with start_server() as server, ExitStack() as hall:
+        eventually_says(server, "ok")
+        views = ["hidden", "gradient", "after", "graph"]
+        viewers = [hall.enter_context(viewer(server.ws)) for _ in range(VIEWERS)]
+        for one in viewers:
+            one.open(recipe=HEAVY, pace="max", views=views)
+
+        blob = heavy()
+
+        def ask(turn: int) -> set[int]:
+            predicted = httpx.post(server.url + "/predict", json=LARGEST, timeout=100)
+            return {predicted.status_code, httpx.post(server.url + "/onnx", content=blob, timeout=100).status_code}
+
+        with ThreadPoolExecutor(AT_ONCE) as people:
+            statuses = set().union(*people.map(ask, range(AT_ONCE * TURNS)))
+        assert 200 in statuses
+        assert statuses <= {200, 503}, "the line is full, and says so"
+        for one in viewers:
+            one.until("updates")
+        eventually_says(server, "ok")
+        assert peak(server.process.pid) + peak(training_process(server)) < LIMIT
+        assert "Traceback" not in server.log.read_text()
