@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
         summary="A recurrent network learns cos from sin, live.",
         version=importlib.metadata.version("unrolled"),
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would repeat whatever host it was asked under
         docs_url=None,  # page.py has a page without a script in it, for the files that come with this
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looking for listeners takes 5 µs a request

@@ -11,11 +11,14 @@ def is_allowed(headers: Headers, others: Collection[str]) -> bool:
 
     The page's own origin is recognised by its host alone: behind a proxy that ends TLS the scheme differs.
     """
-    origin = headers.get("origin")
+    said = headers.getlist("origin")
+    if len(said) > 1:
+        return False  # no browser does that
+    origin = said[0] if said else None
     if origin is None or origin.rstrip("/").lower() in {other.lower() for other in others}:
         return True
     try:
         parts = urlsplit(origin.lower())
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and parts.netloc == headers.get("host", "").lower()
+    return parts.scheme in {"http", "https"} and parts.netloc != "" and parts.netloc == headers.get("host", "").lower()

@@ -1,6 +1,7 @@
 """The wire: every TCP connection of a server, and the bounds that uvicorn has no setting for."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -15,6 +16,9 @@ from websockets.protocol import State
 MOST_HEADER_BYTES = 65_536
 """Of one request before its body, and of what follows its body."""
 
+MOST_HEADERS = 128
+"""Of one request, as many as the websocket library takes; each layer of the app looks through them."""
+
 MOST_PIPELINED = 16
 """Requests of one connection that wait for the answers before theirs."""
 
@@ -22,10 +26,14 @@ MOST_FRAGMENTS = 1024
 """Frames in which one websocket message may come. Empty ones count for nothing in its bytes, and are kept too."""
 
 LEAST_PIECE, MOST_PIECE = 2048, 65_536
-"""Bytes of one websocket that are read before others have their turn."""
+"""Bytes of one connection that are read before others have their turn."""
 
 PIECE_SECONDS = 0.002
-"""What reading a piece may take before the next ones are the least: 256 KiB of empty frames would take a second."""
+"""What reading a piece may take before the next ones are the least: 256 KiB of empty frames would take a second, and of
+chunks of one byte nearly as long."""
+
+NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+"""The answer where the websocket library has none."""
 
 CLOSE_SECONDS = 2.0
 """How long a websocket that we closed waits for the other side's close."""
@@ -44,6 +52,45 @@ class Wire:
         return sum(connection.transport.get_write_buffer_size() for connection in self.connections)
 
 
+class Pieces:
+    """What has come over one connection, and is read piece by piece, so that others have their turns in between.
+
+    `resume` is called when all is read.
+    """
+
+    def __init__(
+        self, read: Callable[[bytes], None], resume: Callable[[], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._read, self._resume, self._loop = read, resume, loop
+        self._held = bytearray()  # what came and is not read yet
+        self._size = MOST_PIECE
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    def take(self, data: bytes, transport: asyncio.Transport) -> None:
+        """Read a first piece at once, unless there are others before it. Where some is left, nothing more comes in."""
+        self._held += data
+        if len(self._held) == len(data):
+            self._read_next(transport)
+        if self._held:
+            transport.pause_reading()
+
+    def _read_next(self, transport: asyncio.Transport) -> None:
+        if transport.is_closing():
+            return
+        piece = bytes(self._held[: self._size])
+        del self._held[: self._size]
+        began = perf_counter()
+        self._read(piece)
+        quick = perf_counter() - began < PIECE_SECONDS
+        self._size = min(4 * self._size, MOST_PIECE) if quick else LEAST_PIECE
+        if self._held:
+            self._loop.call_soon(self._read_next, transport)
+        else:
+            self._resume()
+
+
 class Http(HttpToolsProtocol):
     """One connection, until it becomes a websocket. It has some seconds for each request's headers."""
 
@@ -58,6 +105,7 @@ class Http(HttpToolsProtocol):
         self._wire: Wire = app_state["wire"]
         self._wire.connections = server_state.connections
         self._patience: asyncio.TimerHandle | None = None
+        self._pieces = Pieces(self._read, self._resume, self.loop)
         self._idle_bytes = 0  # since headers were complete or a piece of a body came
         self._answered: Any = None  # the request under way: uvicorn's `cycle` is the newest, which may wait behind it
 
@@ -77,6 +125,14 @@ class Http(HttpToolsProtocol):
             self._answered.message_event.set()
 
     def data_received(self, data: bytes) -> None:
+        if len(data) <= LEAST_PIECE and not self._pieces:
+            self._read(data)
+        else:
+            self._pieces.take(data, self.transport)
+
+    def _read(self, data: bytes) -> None:
+        if self.transport.get_protocol() is not self:
+            return  # it has become a websocket, and sent more before it was told so
         self._idle_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
@@ -92,6 +148,11 @@ class Http(HttpToolsProtocol):
             self.transport.close()
         else:
             super().handle_websocket_upgrade()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MOST_HEADERS:
+            raise ValueError("too many headers")  # uvicorn answers 400 and closes
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= MOST_PIPELINED:
@@ -111,6 +172,10 @@ class Http(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._idle_bytes = 0
         super().on_body(body)
+
+    def _resume(self) -> None:
+        if not self.flow.read_paused:
+            self.transport.resume_reading()
 
     def _await_headers(self) -> None:
         if self._patience is None:
@@ -134,33 +199,32 @@ class WebSocketWire(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.close_timeout = CLOSE_SECONDS
-        self._held = bytearray()  # what came and is not read yet
-        self._piece = MOST_PIECE
+        self._pieces = Pieces(self._read, self._resume, self.loop)
 
     def data_received(self, data: bytes) -> None:
-        self._held += data
-        if len(self._held) == len(data):
-            self._read_piece()
-        if self._held:
-            self.transport.pause_reading()
+        if self.handshake_initiated:
+            self._pieces.take(data, self.transport)
+        else:
+            self._shake_hands(data)
 
-    def _read_piece(self) -> None:
-        if self.transport.is_closing():
-            return
-        piece = bytes(self._held[: self._piece])
-        del self._held[: self._piece]
-        began = perf_counter()
+    def _shake_hands(self, request: bytes) -> None:
+        """What comes first is the whole request, from `Http`."""
+        super().data_received(request)
+        if not self.handshake_initiated:
+            # it has stricter bounds than HTTP, and no body: uvicorn would wait for more
+            self.transport.write(b"".join(self.conn.data_to_send()) or NO_HANDSHAKE)
+            self.transport.close()
+
+    def _read(self, piece: bytes) -> None:
         super().data_received(piece)
-        quick = perf_counter() - began < PIECE_SECONDS
-        self._piece = min(4 * self._piece, MOST_PIECE) if quick else LEAST_PIECE
-        if self._held:
-            self.loop.call_soon(self._read_piece)
-        elif not self.read_paused:
+
+    def _resume(self) -> None:
+        if not self.read_paused:
             self.transport.resume_reading()
 
     async def receive(self) -> Any:
         message = await super().receive()
-        if self._held:  # uvicorn would read on, as if nothing were left of what has come
+        if self._pieces:  # uvicorn would read on, as if nothing were left of what has come
             self.transport.pause_reading()
         return message
 

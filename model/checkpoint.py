@@ -42,6 +42,9 @@ MAX_BYTES = 2**20
 
 MAX_HEADER_BYTES = 2**18
 
+MOST_FIELDS = 10_000
+"""In the text of a run. A full change log has some 5,000; others of the same length would take long to refuse."""
+
 MOST_COUNTED = 2**52
 
 METADATA = "unrolled"
@@ -250,6 +253,8 @@ def _read_run(data: bytes) -> Run:
         raise CheckpointError(f"a safetensors header with a run under `{METADATA}` is missing") from None
     if not isinstance(text, str):
         raise CheckpointError(f"`{METADATA}` in its header is not text")
+    if text.count(":") > MOST_FIELDS:
+        raise CheckpointError(f"a run has at most {MOST_FIELDS} fields in all; this has {text.count(':')}")
     try:
         _Format.model_validate_json(text)  # before the rest: another version's may look quite different
         run = Run.model_validate_json(text)
@@ -267,6 +272,8 @@ def _check(run: Run, tensors: Tensors) -> None:
     points = [change.after_update for change in run.changes]
     if points != sorted(points):
         raise CheckpointError("changes: a change log is in order of after_update; this is not")
+    if run.interval is not None and run.interval[0] > run.interval[1]:
+        raise CheckpointError("interval: from its shortest to its longest; this is the other way round")
     if run.loss_sum > run.update * float(np.finfo(np.float32).max):
         raise CheckpointError(f"loss_sum is more than {run.update} losses can add up to")
     shapes = tensor_shapes(run.recipe.cell, run.recipe.hidden_size)

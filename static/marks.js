@@ -67,7 +67,7 @@ export class Marks {
     pen.fillStyle = palette.quiet;
     const line = down(-TOP) + GAP + FONT_SIZE;
     for (let phase = Math.ceil(from / every) * every; phase <= to; phase += every) {
-      pen.fillText(`${phase.toLocaleString("en")}π`, right(phase), line);
+      pen.fillText(`${(phase + 0).toLocaleString("en")}π`, right(phase), line); // −0 is 0 then
     }
     pen.textAlign = "right";
     for (const value of TICKS) pen.fillText(minus(value), MARGIN.l - GAP, down(value) + 0.35 * FONT_SIZE);

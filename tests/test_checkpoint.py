@@ -147,6 +147,8 @@ NAN, INF = np.full(1, np.nan, np.float32), np.full(1, np.inf, np.float32)
         (altered({"position": 2**53}), "position is at most"),
         (altered({"next_stream_id": 2**53}), "next_stream_id is at most"),
         (altered({"interval": [1.7e308, -1.7e308]}), "interval"),
+        (altered({"interval": [3.0, 0.1]}), "interval"),
+        (altered({"changes": [{str(name): 0 for name in range(15_000)}]}), "at most 10000 fields"),
         (altered({"position": True}), "position"),
         (altered({"loss_sum": "1"}), "loss_sum"),
         (altered({"surprise": 1}), "surprise"),

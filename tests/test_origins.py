@@ -31,3 +31,11 @@ def test_only_the_own_page_listed_origins_and_non_browsers_are_allowed(
 ) -> None:
     headers = {"host": host} if origin is None else {"host": host, "origin": origin}
     assert is_allowed(Headers(headers), ["https://school.example"]) == allowed
+
+
+def test_an_origin_without_a_host_or_two_of_them_are_not_allowed() -> None:
+    assert not is_allowed(Headers({"origin": "http://"}), [])
+    own = (b"origin", b"http://demo.example")
+    both = [(b"host", b"demo.example"), own, (b"origin", b"http://evil.example")]
+    assert not is_allowed(Headers(raw=both), [])
+    assert is_allowed(Headers(raw=both[:2]), [])

@@ -1,15 +1,21 @@
 """Connections that are slow, silent or greedy, on bare sockets."""
 
+import asyncio
+import json
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from itertools import count
+from unittest.mock import Mock
 
 import httpx
 import pytest
 
 from app.inbox import BYTES
+from app.wire import LEAST_PIECE, MOST_PIECE, Pieces
 from tests.conftest import Server, running
 from tests.test_live import eventually, raw_viewer, say
 from tests.viewers import PATIENCE, viewer
@@ -75,6 +81,32 @@ def test_headers_that_trickle_in_are_cut_off(knock: Callable[[], socket.socket])
             return True
 
     eventually(has_ended, PATIENCE, "it is cut off although something always comes")
+
+
+HANDSHAKE = (
+    b"%s HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "headers", "status"),
+    [
+        (b"GET /ws/train", b"x: " + b"y" * 9000 + b"\r\n", b"431"),
+        (b"GET /ws/train", b"x: y\r\n" * 200, b"400"),
+        (b"GET /ws/train?" + b"y" * 9000, b"", b"414"),
+        (b"GET /ws/train", b"Content-Length: 3\r\n", b"400"),
+        (b"GET /ws/train", b"Transfer-Encoding: chunked\r\n", b"400"),
+        (b"POST /ws/train", b"", b"405"),
+    ],
+    ids=["long header", "many headers", "long address", "length", "chunks", "POST"],
+)
+def test_a_handshake_that_is_none_is_answered_and_ended(
+    knock: Callable[[], socket.socket], request_line: bytes, headers: bytes, status: bytes
+) -> None:
+    raw = knock()
+    raw.sendall(HANDSHAKE % (request_line, headers))
+    assert ends(raw).startswith(b"HTTP/1.1 " + status)
 
 
 @pytest.mark.parametrize("start", [b"GET /healthz HT", b"\r\n"], ids=["half headers", "an empty line"])
@@ -201,6 +233,48 @@ def test_a_flood_of_empty_frames_leaves_others_their_turns(hasty: Server) -> Non
     raw.shutdown(socket.SHUT_RDWR)
     hearing.join(PATIENCE)
     raw.close()
+
+
+def test_a_flood_of_the_smallest_chunks_leaves_others_their_turns_and_nothing_is_lost(hasty: Server) -> None:
+    body = json.dumps({"sequence": [0.5] * 10_000}).encode()
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    heard: list[bytes] = []
+
+    def flood() -> None:
+        with socket.create_connection(("127.0.0.1", hasty.port), PATIENCE) as raw:
+            for end in (b"", b"Connection: close\r\n"):
+                raw.sendall(b"POST /predict HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n%s\r\n" % end)
+                raw.sendall(chunks)
+            heard.append(ends(raw))
+
+    flooding = threading.Thread(target=flood)
+    flooding.start()
+    while flooding.is_alive():
+        assert httpx.get(hasty.url + "/healthz", timeout=PATIENCE).status_code == 200
+    flooding.join()
+    assert heard[0].count(b"HTTP/1.1 200") == 2
+    assert heard[0].count(b",") > 2 * 9_999, "both predictions are whole"
+
+
+def test_what_takes_long_to_read_is_read_in_the_least_pieces_between_others_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.wire.perf_counter", count().__next__)  # a second for each piece
+    happened: list[int | str] = []
+
+    async def read() -> None:
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        pieces = Pieces(lambda piece: happened.append(len(piece)), done.set, loop)
+        pieces.take(bytes(MOST_PIECE + 2 * LEAST_PIECE + 1), transport := Mock(**{"is_closing.return_value": False}))
+        while not done.is_set():
+            happened.append("another")
+            await asyncio.sleep(0)
+        transport.pause_reading.assert_called_once()
+
+    with ThreadPoolExecutor(1) as thread:  # Playwright's loop may be in this one
+        thread.submit(asyncio.run, read()).result(PATIENCE)
+    assert happened == [MOST_PIECE, "another", LEAST_PIECE, "another", LEAST_PIECE, "another", 1]
 
 
 def test_many_requests_behind_an_unread_answer_end_the_connection(knock: Callable[[], socket.socket]) -> None:
