@@ -47,9 +47,13 @@ def describe(app: FastAPI) -> None:
     described = app.openapi()  # kept by FastAPI, so this is what is served
     described.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     described["security"] = [{"token": []}]
-    for path in OPEN & described["paths"].keys():
-        for operation in described["paths"][path].values():
-            operation["security"] = []
+    problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for path, operations in described["paths"].items():
+        for operation in operations.values():
+            if path in OPEN:
+                operation["security"] = []
+            else:
+                operation["responses"]["401"] = {"description": "refused: token_needed", "content": problem}
 
 
 class Lock:
@@ -131,7 +135,7 @@ class Lock:
         return response
 
     def _refused(self, request: Request, path: str, is_wrong: bool = False) -> Response:
-        _note(request, is_wrong)
+        _note(request, is_wrong or "authorization" in request.headers)
         detail = "this server asks for a token: send it as `Authorization: Bearer …`"
         response = told(Refused("token_needed", "", detail), self._metrics)
         if path in PAGES and "text/html" in request.headers.get("accept", ""):
@@ -162,7 +166,7 @@ class Lock:
         # accepted even so: a browser is shown no code of a socket that never opened
         await socket.accept()
         self._metrics.refusals.labels(reason="token_needed").inc()
-        _note(socket, is_wrong=False)
+        _note(socket, is_wrong="authorization" in socket.headers)
         with suppress(TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await socket.close(CLOSE_CODE, CLOSE_REASON)

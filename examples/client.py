@@ -68,8 +68,9 @@ def train(url: str) -> Run:
                 return run
         except (OSError, ConnectionClosed) as lost:
             tries, had = tries + 1 if len(run.losses) == had else 1, len(run.losses)
-            is_refused = isinstance(lost, ConnectionClosed) and lost.rcvd is not None and lost.rcvd.code == 1008
-            if tries == 10 or is_refused:  # which is for want of a token
+            if isinstance(lost, ConnectionClosed) and lost.rcvd is not None and lost.rcvd.code == 1008:
+                raise SystemExit(lost.rcvd.reason) from None  # for want of a token, as a rule
+            if tries == 10:
                 raise
             print(f"lost the server after update {had} ({lost}); trying again", file=sys.stderr)
             time.sleep(random.uniform(0, min(0.25 * 2**tries, 10)))

@@ -91,7 +91,17 @@ def test_the_api_description_says_what_asks_for_a_token(private: Server, server:
     assert described["security"] == [{"token": []}]
     operations = {path: one for path, methods in described["paths"].items() for one in methods.values()}
     assert {path for path, one in operations.items() if one.get("security") == []} == {"/healthz", "/readyz"}
+    assert {path for path, one in operations.items() if "401" not in one["responses"]} == {"/healthz", "/readyz"}
+    assert "Problem" in described["components"]["schemas"]
     assert "security" not in httpx.get(server.url + "/openapi.json").json()
+
+
+def test_the_log_tells_a_wrong_token_from_none(private: Server) -> None:
+    for path, headers in (("/models", {}), ("/qr", {"Authorization": "Bearer of-another-server-than-this"})):
+        httpx.get(private.url + path, headers=headers)
+    lines = [line for line in private.log.read_text().splitlines() if "turned away" in line]
+    assert any("/models" in line and "no token" in line for line in lines)
+    assert any("/qr" in line and "token is wrong" in line for line in lines)
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
