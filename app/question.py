@@ -26,6 +26,8 @@ MOST_MARKS = 20_000
 """Lists, objects, texts and fields in a body beyond those of its sequences. It has a handful; 4 MB of nothing else take
 three seconds to read, in which nobody is served."""
 
+_FIELDS = ", ".join(PredictRequest.model_fields)
+
 MARKS_A_SEQUENCE = 4  # its list, its target's, and the quotes around its state
 
 
@@ -43,14 +45,12 @@ class Question:
     def of_body(cls, body: bytes, most_samples: int, most_sequences: int) -> Self:
         """Raises Refused, naming the field."""
         if sum(map(body.count, (b"[", b"{", b'"', b":"))) > MOST_MARKS + MARKS_A_SEQUENCE * most_sequences:
-            known = ", ".join(PredictRequest.model_fields)
-            detail = f"there are more fields, lists or texts than there can be; there are {known}"
+            detail = f"there are more fields, lists or texts than there can be; there are {_FIELDS}"
             raise Refused("unknown_field", "", f"{detail}, of at most {most_sequences} sequences")
         asked = checked(PredictRequest, body)
         if asked.model_extra:
             name = next(iter(asked.model_extra))
-            known = ", ".join(PredictRequest.model_fields)
-            detail = f"there is no field {shown(name)}; there are {known}"
+            detail = f"there is no field {shown(name)}; there are {_FIELDS}"
             raise Refused("unknown_field", name[:SHOWN], detail)
         if asked.sequences is None:
             if asked.sequence is None:

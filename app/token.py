@@ -135,7 +135,7 @@ class Lock:
         return response
 
     def _refused(self, request: Request, path: str, is_wrong: bool = False) -> Response:
-        _note(request, is_wrong or "authorization" in request.headers)
+        _note(request, is_wrong)
         detail = "this server asks for a token: send it as `Authorization: Bearer …`"
         response = told(Refused("token_needed", "", detail), self._metrics)
         if path in PAGES and "text/html" in request.headers.get("accept", ""):
@@ -166,13 +166,17 @@ class Lock:
         # accepted even so: a browser is shown no code of a socket that never opened
         await socket.accept()
         self._metrics.refusals.labels(reason="token_needed").inc()
-        _note(socket, is_wrong="authorization" in socket.headers)
+        _note(socket)
         with suppress(TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await socket.close(CLOSE_CODE, CLOSE_REASON)
 
 
-def _note(asks: HTTPConnection, is_wrong: bool) -> None:
+def _note(asks: HTTPConnection, is_wrong: bool = False) -> None:
     address = asks.client.host if asks.client else ""
-    about = {"reason": "token is wrong" if is_wrong else "no token", "path": asks.url.path[:200], "address": address}
+    about = {
+        "reason": "token is wrong" if is_wrong or "authorization" in asks.headers else "no token",
+        "path": asks.url.path[:200],
+        "address": address,
+    }
     log.info("turned away", extra=about)

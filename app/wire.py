@@ -199,7 +199,7 @@ class WebSocketWire(WebSocketsSansIOProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.close_timeout = CLOSE_SECONDS
-        self._pieces = Pieces(self._read, self._resume, self.loop)
+        self._pieces = Pieces(super().data_received, self._resume, self.loop)
 
     def data_received(self, data: bytes) -> None:
         if self.handshake_initiated:
@@ -214,9 +214,6 @@ class WebSocketWire(WebSocketsSansIOProtocol):
             # it has stricter bounds than HTTP, and no body: uvicorn would wait for more
             self.transport.write(b"".join(self.conn.data_to_send()) or NO_HANDSHAKE)
             self.transport.close()
-
-    def _read(self, piece: bytes) -> None:
-        super().data_received(piece)
 
     def _resume(self) -> None:
         if not self.read_paused:

@@ -291,10 +291,7 @@ def test_a_websocket_behind_an_unread_answer_is_none_and_leaves_nothing_behind(h
             raw.connect(("127.0.0.1", hasty.port))
             raw.sendall(b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: here\r\n\r\n")
             assert raw.recv(12) == b"HTTP/1.1 200"
-            raw.sendall(
-                b"GET /ws/train HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-            )
+            raw.sendall(HANDSHAKE % (b"GET /ws/train", b""))
     after = lambda: (hasty.metric("unrolled_tasks"), hasty.metric("process_open_fds"))  # noqa: E731
     eventually(lambda: after() <= before, PATIENCE, "tasks and files are as before")
 
