@@ -219,6 +219,7 @@ class Card {
     this.#says.className = "caption";
     this.#error = document.createElement("pre");
     this.#error.tabIndex = 0;
+    this.#error.setAttribute("role", "group");
     this.#error.hidden = true;
     this.element.append(this.#button, this.#bars, this.#says, this.#error);
   }

@@ -20,6 +20,7 @@ export async function openScript(words, state) {
   const text = made("pre");
   text.tabIndex = 0;
   text.lang = "en";
+  text.setAttribute("role", "group");
   text.dataset.testid = "script-text";
   text.setAttribute("aria-label", words.say("script.title"));
   text.setAttribute("aria-busy", "true");
