@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.nursery import Forked
 from tests.visits import browser, visit
 
 __all__ = ["browser", "visit"]
@@ -21,7 +22,7 @@ class Server:
     """A running server process."""
 
     url: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     log: Path
 
     @property
@@ -44,18 +45,22 @@ class Server:
 def running(folder: Path, port: int = 0, under: Sequence[str | Path] = (), **settings: object) -> Iterator[Server]:
     """`unrolled serve` with these settings, from when it says its URL until the block ends.
 
-    `under` is a command that becomes this one: what comes of that in its place is the server.
+    `under` is a command that becomes this one: what comes of that in its place is the server. That, and one that has
+    workers, is started as a user would. All others are forked, which saves their imports.
     """
     environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
     log = folder / "server.log"
-    command = [*map(str, under), str(Path(sys.executable).with_name("unrolled")), "serve", "--port", str(port)]
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(
-            command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
-        ) as process,
-    ):
+    arguments = ["serve", "--port", str(port)]
+    with log.open("w") as errors, ExitStack() as ending:
+        process: subprocess.Popen[str] | Forked
+        if under or "workers" in settings:
+            command = [*map(str, under), str(Path(sys.executable).with_name("unrolled")), *arguments]
+            process = ending.enter_context(
+                subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True)
+            )
+        else:
+            process = ending.enter_context(Forked(arguments, environment, folder, log))
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

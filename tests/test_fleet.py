@@ -2,6 +2,8 @@
 
 import gc
 from functools import partial
+from itertools import cycle
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
@@ -129,8 +131,30 @@ def test_the_same_bits_alone_and_in_any_company_for_any_hidden_size(cell: str, s
     assert learner.checkpoint().to_bytes() == alone.checkpoint().to_bytes()
 
 
-@pytest.mark.timeout(300)
-@settings(RANDOM, suppress_health_check=[*HealthCheck])
+class Tick(NamedTuple):
+    """What happens before and at an update. Places and numbers count among those there are by then, in a circle."""
+
+    joining: list[Recipe]
+    leaving: list[int]
+    playing: list[bool]
+    place: int
+    watched: Literal["plays", "is resumed", "pauses"]
+
+
+PLAYS = st.sampled_from(("plays", "plays", "plays", "is resumed", "pauses"))
+
+
+@st.composite
+def ticks(draw: st.DrawFn, watched: Recipe) -> list[Tick]:
+    shared = watched.model_dump(include={"cell", "hidden_size"})
+    alike = recipes().map(lambda other: other.model_copy(update=shared))  # may be in its tile; the rest take less time
+    joining = st.lists(st.one_of(alike, recipes(most_size=33)), max_size=2)
+    leaving = st.lists(st.integers(0, 9), max_size=2)
+    tick = st.builds(Tick, joining, leaving, st.lists(st.booleans(), min_size=1), st.integers(0, 9), PLAYS)
+    return draw(st.lists(tick, min_size=16, max_size=16))
+
+
+@settings(RANDOM, max_examples=40, suppress_health_check=[*HealthCheck])
 @given(st.data())
 def test_the_same_bits_whoever_joins_leaves_pauses_and_changes(data: st.DataObject) -> None:
     watched = data.draw(recipes())
@@ -144,19 +168,15 @@ def test_the_same_bits_whoever_joins_leaves_pauses_and_changes(data: st.DataObje
     learner = Learner(watched, changes=log, torch=fleet.join)
     others: list[Learner] = []
     seen: list[tuple[bytes, ...]] = []
-    while len(seen) < 12:
-        for recipe in data.draw(st.lists(recipes(), max_size=3)):
-            others.append(Learner(recipe, torch=fleet.join))
-        for _ in range(data.draw(st.integers(0, min(2, len(others))))):
-            others.pop(data.draw(st.integers(0, len(others) - 1)))
-        playing = [other for other in others if data.draw(st.booleans())]
-        place = data.draw(st.integers(0, len(playing)))
-        together = [*playing[:place], learner, *playing[place:]]
-        if data.draw(st.integers(0, 3)) == 0:
-            together = playing  # it pauses
-        elif data.draw(st.integers(0, 3)) == 0:
+    for tick in data.draw(ticks(watched)):
+        others += [Learner(recipe, torch=fleet.join) for recipe in tick.joining]
+        for leaving in tick.leaving[: len(others)]:
+            others.pop(leaving % len(others))
+        together = [other for other, plays in zip(others, cycle(tick.playing), strict=False) if plays]
+        if tick.watched == "is resumed":
             learner = Learner.resume(Checkpoint.from_bytes(learner.checkpoint().to_bytes()), torch=fleet.join)
-            together[place] = learner
+        if tick.watched != "pauses":
+            together.insert(tick.place % (len(together) + 1), learner)
         made = advance_together([(one, NOTHING) for one in together])
         if learner in together:
             seen.append(told(made[together.index(learner)]))

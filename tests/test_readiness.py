@@ -31,10 +31,8 @@ def eventually_says(server: Server, said: str) -> None:
 
 
 def training_process(server: Server) -> int:
-    """The child of the server that trains."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(server.process.pid), "-f", "training_process"], capture_output=True, text=True, check=True
-    )
+    """The child of the server that trains, where it has no other."""
+    found = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True)
     return int(found.stdout)
 
 

@@ -1,19 +1,17 @@
 """Servers that are killed, and the next one on the same port in a moment."""
 
 import os
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.nursery import Forked
+
 UP_SECONDS = 20.0
+GONE_SECONDS = 30.0
 
 
 def free_port() -> int:
@@ -26,41 +24,33 @@ def free_port() -> int:
 class Running:
     """A server process, and when it was first seen to accept a connection (of `time.time`)."""
 
-    pid: int
+    process: Forked
     port: int
     up: float
 
     def kill(self) -> None:
-        self._end(signal.SIGKILL)
+        """Returns when it is gone, so that the next one can have its port."""
+        self.process.kill()
+        self.process.wait(GONE_SECONDS)
 
     def terminate(self) -> None:
         """Ask it to stop: it tells its viewers 1012. Returns when it is gone."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
-            while True:  # gone, so that the next one can have its port
-                os.kill(self.pid, 0)
-                time.sleep(0.001)
+        self.process.terminate()
+        self.process.wait(GONE_SECONDS)
 
 
 class Servers:
-    """Starts servers from a process that has imported everything already."""
+    """Starts servers that share a folder."""
 
-    def __init__(self, folder: Path, nursery: subprocess.Popen[str]) -> None:
+    def __init__(self, folder: Path, ending: ExitStack) -> None:
         self.log = folder / "server.log"
-        self._nursery = nursery
-        self._started: list[Running] = []
-        self._asking = threading.Lock()
+        self._folder = folder
+        self._ending = ending
 
     def start(self, port: int) -> Running:
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
-        with self._asking:
-            self._nursery.stdin.write(f"{port} {self.log}\n")
-            self._nursery.stdin.flush()
-            pid = int(self._nursery.stdout.readline())
+        environment = os.environ | {"UNROLLED_MODELS_DIR": str(self._folder / "models")}
+        process = Forked(["serve", "--port", str(port)], environment, self._folder, self.log)
+        self._ending.enter_context(process)
         deadline = time.monotonic() + UP_SECONDS
         while True:
             try:
@@ -69,26 +59,11 @@ class Servers:
             except OSError:
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.001)
-        self._started.append(Running(pid, port, time.time()))
-        return self._started[-1]
-
-    def stop_all(self) -> None:
-        for server in self._started:
-            server.kill()
+        return Running(process, port, time.time())
 
 
 @contextmanager
 def servers(folder: Path) -> Iterator[Servers]:
-    environment = os.environ | {"UNROLLED_MODELS_DIR": str(folder / "models")}
-    command = [sys.executable, "-m", "tests.faults.nursery"]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as nursery:
-        assert nursery.stdout is not None
-        made = Servers(folder, nursery)
-        try:
-            assert nursery.stdout.readline() == "ready\n"
-            yield made
-        finally:
-            made.stop_all()
-            nursery.kill()
+    """They end with the block."""
+    with ExitStack() as ending:
+        yield Servers(folder, ending)
