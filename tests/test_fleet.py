@@ -146,9 +146,10 @@ PLAYS = st.sampled_from(("plays", "plays", "plays", "is resumed", "pauses"))
 
 @st.composite
 def ticks(draw: st.DrawFn, watched: Recipe) -> list[Tick]:
-    shared = watched.model_dump(include={"cell", "hidden_size"})
-    alike = recipes().map(lambda other: other.model_copy(update=shared))  # may be in its tile; the rest take less time
-    joining = st.lists(st.one_of(alike, recipes(most_size=33)), max_size=2)
+    # in its tile, often with chunks of its length; the rest are small, to take less time
+    shared = {"cell", "hidden_size", "samples", "shortest", "longest", "fewest_streams", "most_streams"}
+    alike = recipes().map(lambda other: other.model_copy(update=watched.model_dump(include=shared)))
+    joining = st.lists(st.one_of(alike, recipes(most_size=33)), max_size=3)
     leaving = st.lists(st.integers(0, 9), max_size=2)
     tick = st.builds(Tick, joining, leaving, st.lists(st.booleans(), min_size=1), st.integers(0, 9), PLAYS)
     return draw(st.lists(tick, min_size=16, max_size=16))
