@@ -277,7 +277,7 @@ def test_a_diverged_run_names_the_tensor_and_rewinds_to_the_last_good_checkpoint
 
 
 def test_a_run_that_was_wrong_from_its_start_goes_back_there_until_it_learns(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#optimizer=sgd&learning_rate=1&pace=max", charts=False)
+    page = visit(server_url + "/#optimizer=sgd&learning_rate=1&pace=10", charts=False)  # slow enough to read a notice
     for rate in (0.5, 0.25):
         diverges(page)
         runs = len(page.opened())
@@ -286,6 +286,7 @@ def test_a_run_that_was_wrong_from_its_start_goes_back_there_until_it_learns(vis
         opened = page.opened()[-1]
         assert (opened["update"], opened["changes"]) == (0, [{"after_update": 0, "learning_rate": rate}])
         expect(page.at("notice")).to_contain_text(f"Back at update 0, with a learning rate of {rate}")
+    page.at("pace").fill("100")
     page.draws(300)
     assert float(page.at("loss").inner_text()) < 0.5
     page.at("notice").get_by_role("button").click()

@@ -38,6 +38,7 @@ class Follows:
         self.page = visit.page
         self._draw = draw
         self.visit.until(lambda: self.visit.update > 0, "its first update is drawn")
+        self._opened = len(self.visit.opened())
         self.page.locator("#keep").scroll_into_view_if_needed()
         expect(self.visit.at("keep-json")).to_be_enabled()
         self.page.evaluate(
@@ -59,21 +60,19 @@ class Follows:
         else:
             self.page.locator("#recipe-carry_state").set_checked(self._draw.random() < 0.5)
 
-    def newest(self) -> int:
-        return max((update for _, update in self.draws()), default=0)
-
     def draws(self) -> list[tuple[float, int]]:
         """When, of `time.time`, which update was drawn."""
         found: list[list[float]] = self.page.evaluate("window.draws")
         return [(at / 1000, int(update)) for at, update in found]
 
     def recovers(self, since: float, seconds: float = 30) -> float:
-        """Wait for the next chunk drawn after this time, of `time.time`; the seconds from then to its drawing."""
+        """Wait until it draws a chunk of another connection; the seconds from this time, of `time.time`, to then."""
+        self.visit.until(lambda: len(self.visit.opened()) > self._opened, "its run is opened again", seconds)
+        self._opened = len(self.visit.opened())
+        had = [message["after"] for message in self.visit.sent if message["type"] == "open" and "after" in message][-1]
 
         def first() -> float | None:
-            drawn = self.draws()
-            before = max((update for at, update in drawn if at <= since), default=0)
-            return next((at - since for at, update in drawn if at > since and update > before), None)
+            return next((at - since for at, update in self.draws() if update > had), None)
 
         self.visit.until(lambda: first() is not None, "the next chunk is drawn", seconds)
         taken = first()

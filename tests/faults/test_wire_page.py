@@ -56,9 +56,7 @@ def test_a_wire_that_falls_silent_is_noticed(
         page.plays_on(1.0)
         began = now()
         proxy.silence(*directions)
-        page.page.wait_for_timeout(500)  # what was under way is drawn
-        page.recovers(now(), NOTICED_SECONDS + 10)
-        silent = now() - began
+        silent = page.recovers(began, NOTICED_SECONDS + 10)
         record_property(f"page: {' and '.join(directions)} silent to the next chunk drawn", silent)
         assert silent < NOTICED_SECONDS
         page.plays_on(0.5)
