@@ -1,7 +1,8 @@
 """Servers that are up in a moment: a process that has imported everything forks them.
 
 Each is a process of its own, with sockets, signals and settings of its own, and so is its training process; only the
-imports, which take two processes seconds of processor time each, were made before.
+imports, which take two processes seconds of processor time each, were made before. They end with the tests, as workers
+do with their parent.
 """
 
 import multiprocessing

@@ -52,7 +52,8 @@ class Pair:
         folder = self._folder / f"{name}-{len(list(self._folder.iterdir()))}"
         folder.mkdir()
         models = self._folder / "models"
-        server = running(folder, port, models_dir=models, drain_seconds=DRAIN_SECONDS)
+        # not forked: that its imports take processor time from the other one is a part of what is seen here
+        server = running(folder, port, under=["env"], models_dir=models, drain_seconds=DRAIN_SECONDS)
         return self._stack.enter_context(server)
 
     def _before(self, port: int) -> Proxy:

@@ -18,7 +18,7 @@ TOLD_SECONDS = 30.0
 
 def main(minutes: float, seed: int, every: float, record: bool) -> int:
     print(f"{minutes:g} minutes, seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), max_viewers=SEATS) as server:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), under=["env"], max_viewers=SEATS) as server:
         soaked = asyncio.run(soak(server, seed, minutes * 60, every, Progress()))
         log = server.log.read_text()
     wrong = wrongs(soaked, log)
