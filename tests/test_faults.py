@@ -16,7 +16,7 @@ from tests.faults.servers import Servers, free_port, servers
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     with servers(tmp_path_factory.mktemp("faults")) as started:
         yield started
-        assert "Traceback" not in started.log.read_text()
+        assert "Traceback" not in started.log()
 
 
 @pytest.mark.parametrize(("cell", "pace"), [("rnn", "max"), ("gru", 20), ("lstm", "max")])

@@ -25,7 +25,7 @@ def moments(request: pytest.FixtureRequest) -> int:
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     with servers(tmp_path_factory.mktemp("faults")) as started:
         yield started
-        assert "Traceback" not in started.log.read_text()
+        assert "Traceback" not in started.log()
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:

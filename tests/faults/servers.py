@@ -1,6 +1,5 @@
 """Servers that are killed, and the next one on the same port in a moment."""
 
-import os
 import socket
 import time
 from collections.abc import Iterator
@@ -8,9 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.nursery import Forked
+from tests.conftest import Server, running
 
-UP_SECONDS = 20.0
 GONE_SECONDS = 30.0
 
 
@@ -22,44 +20,44 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Running:
-    """A server process, and when it was first seen to accept a connection (of `time.time`)."""
+    """A server, and when it said that it listens (of `time.time`)."""
 
-    process: Forked
-    port: int
+    server: Server
     up: float
+
+    @property
+    def port(self) -> int:
+        return self.server.port
 
     def kill(self) -> None:
         """Returns when it is gone, so that the next one can have its port."""
-        self.process.kill()
-        self.process.wait(GONE_SECONDS)
+        self.server.process.kill()
+        self.server.process.wait(GONE_SECONDS)
 
     def terminate(self) -> None:
         """Ask it to stop: it tells its viewers 1012. Returns when it is gone."""
-        self.process.terminate()
-        self.process.wait(GONE_SECONDS)
+        self.server.process.terminate()
+        self.server.process.wait(GONE_SECONDS)
 
 
 class Servers:
-    """Starts servers that share a folder."""
+    """Starts servers that share a folder of models."""
 
     def __init__(self, folder: Path, ending: ExitStack) -> None:
-        self.log = folder / "server.log"
         self._folder = folder
         self._ending = ending
+        self._started: list[Server] = []
 
     def start(self, port: int) -> Running:
-        environment = os.environ | {"UNROLLED_MODELS_DIR": str(self._folder / "models")}
-        process = Forked(["serve", "--port", str(port)], environment, self._folder, self.log)
-        self._ending.enter_context(process)
-        deadline = time.monotonic() + UP_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline, self.log.read_text()
-                time.sleep(0.001)
-        return Running(process, port, time.time())
+        folder = self._folder / str(len(self._started))
+        folder.mkdir()
+        server = self._ending.enter_context(running(folder, port, models_dir=self._folder / "models"))
+        self._started.append(server)
+        return Running(server, time.time())
+
+    def log(self) -> str:
+        """Of all of them."""
+        return "".join(server.log.read_text() for server in self._started)
 
 
 @contextmanager
