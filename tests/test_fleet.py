@@ -147,7 +147,7 @@ def ticks(draw: st.DrawFn, watched: Recipe) -> list[Tick]:
     # in its tile, often with chunks of its length; the rest are small, to take less time
     shared = {"cell", "hidden_size", "samples", "shortest", "longest", "fewest_streams", "most_streams"}
     alike = recipes().map(lambda other: other.model_copy(update=watched.model_dump(include=shared)))
-    joining = st.lists(st.one_of(alike, recipes(most_size=33)), max_size=3)
+    joining = st.lists(st.one_of(alike, alike, recipes(most_size=33)), max_size=5)
     leaving = st.lists(st.integers(0, 9), max_size=2)
     seldom = st.sampled_from((False, False, False, True))
     tick = st.builds(Tick, joining, leaving, st.lists(st.booleans(), min_size=1), seldom, seldom, st.integers(0, 9))
