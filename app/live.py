@@ -7,11 +7,12 @@ from app.connection import Connection
 from app.messages import FromViewer, read_from_viewer
 from app.metrics import Metrics
 from app.models import ModelStore
+from app.pacing import Timing
 from app.trainer import Trainer
 from app.viewer import Viewer
 
 
-def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics) -> APIRouter:
+def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics, timing: Timing) -> APIRouter:
     router = APIRouter()
     viewers: set[Viewer] = set()
     metrics.viewers.set_function(lambda: len(viewers))
@@ -20,7 +21,7 @@ def routes(trainer: Trainer, store: ModelStore, hall: Hall, metrics: Metrics) ->
     door = Door(read_from_viewer, hall, hall.settings.handshake_seconds)
 
     async def serve(connection: Connection[FromViewer]) -> None:
-        viewer = Viewer(connection, trainer, store, metrics, viewers)
+        viewer = Viewer(connection, trainer, store, metrics, viewers, timing)
         viewers.add(viewer)
         try:
             await viewer.serve()

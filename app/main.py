@@ -19,6 +19,7 @@ from app.measured import Measured, measure_lag
 from app.metrics import Metrics
 from app.models import ModelStore
 from app.open_files import most_connections
+from app.pacing import Timing
 from app.page import Page
 from app.predictor import Predictor
 from app.readiness import Readiness
@@ -34,7 +35,7 @@ from model.tensorflow_program import is_installed as tensorflow_is_installed
 from model.weights import bundled
 
 
-def create_app(settings: Settings | None = None, child: Child | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, child: Child | None = None, timing: Timing | None = None) -> FastAPI:
     """The whole service. Settings come from the environment unless given; `child` may have been started before."""
     settings = settings or Settings()
     metrics = Metrics()
@@ -94,7 +95,7 @@ def create_app(settings: Settings | None = None, child: Child | None = None) -> 
     app.include_router(script.routes(store, settings))
     app.include_router(qr.routes(settings))
     app.include_router(lessons.routes(settings))
-    app.include_router(live.routes(trainer, store, hall, metrics))
+    app.include_router(live.routes(trainer, store, hall, metrics, timing or Timing()))
     app.include_router(verify.routes(trainer, store, hall))
     app.include_router(lab.routes(hall))
     app.include_router(ops.routes(metrics, readiness))

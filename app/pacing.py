@@ -1,6 +1,9 @@
 """Pacing: how many updates a viewer may be given now, and when to ask again."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
 
 from model.play import Pace
 
@@ -19,11 +22,17 @@ FRAME_SECONDS = 1 / 60
 TOGETHER_SECONDS = 0.1
 """Where the machine is loaded, updates that are due within so long are made and sent together, when the last is due."""
 
-RATE_SECONDS = 3.0
-"""Over how long it is measured whether updates come at the pace."""
-
 SLACK_SECONDS = 0.25
 """How much of a delay is made up for; what is beyond it is let go, so that a stall does not end in a rush."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """By which clock runs are paced, in seconds that only grow, and over how long it is measured whether updates come
+    at the pace."""
+
+    clock: Callable[[], float] = monotonic
+    rate_seconds: float = 3.0
 
 
 class Pacing:
@@ -32,7 +41,10 @@ class Pacing:
     Times are in seconds of any clock that only grows.
     """
 
-    def __init__(self, pace: Pace, playing: bool, seen: int, now: float) -> None:
+    def __init__(
+        self, pace: Pace, playing: bool, seen: int, now: float, rate_seconds: float = Timing.rate_seconds
+    ) -> None:
+        self._rate_seconds = rate_seconds
         self.playing = playing
         self._seen = seen
         self._steps = 0
@@ -94,7 +106,7 @@ class Pacing:
 
     def rate(self, now: float) -> float | None:
         """Updates per second as they come, once they were measured long enough; at most the pace. Then anew."""
-        if self.pace == "max" or now < self._since + RATE_SECONDS:
+        if self.pace == "max" or now < self._since + self._rate_seconds:
             return None
         rate = self.pace * (1 - max(0.0, self._let_go - self._excused) / (now - self._since))
         self._measure(now)

@@ -1,9 +1,7 @@
 """Playback: a run as its viewer plays it."""
 
-from time import monotonic
-
 from app.messages import DivergedAt, Finished
-from app.pacing import Pacing
+from app.pacing import Pacing, Timing
 from app.trainer import LEAST_WEIGHT, Run, Trainer
 from model.play import Pace, PlayState, View
 
@@ -24,9 +22,10 @@ class Playback:
     speed, since the numbers of all later ones rest on them, but not sent again.
     """
 
-    def __init__(self, run: Run, played: PlayState, after: int, resumed: bool) -> None:
+    def __init__(self, run: Run, played: PlayState, after: int, resumed: bool, timing: Timing) -> None:
         self.run = run
-        self.pacing = Pacing(played.pace, played.playing, after, monotonic())
+        self._clock = timing.clock
+        self.pacing = Pacing(played.pace, played.playing, after, self._clock(), timing.rate_seconds)
         self.views: frozenset[View] = frozenset(played.views)
         self.per_second: float | None = None
         """Updates as they come, while the machine cannot keep up with the pace."""
@@ -35,15 +34,18 @@ class Playback:
         self._finish_again = resumed and 0 < after == run.recipe.stop_after
         self._ready: list[bytes] = []
         self._kept = run.update
-        self._kept_at = monotonic()
+        self._kept_at = self._clock()
 
     @property
     def played(self) -> PlayState:
         """How it is played at this moment."""
         return PlayState(pace=self.pacing.pace, playing=self.pacing.playing, views=tuple(sorted(self.views)))
 
+    def play(self) -> None:
+        self.pacing.play(self._clock())
+
     def set_pace(self, pace: Pace) -> None:
-        self.pacing.set_pace(pace, monotonic())
+        self.pacing.set_pace(pace, self._clock())
         self.per_second = None
 
     def _note(self, rate: float) -> None:
@@ -56,18 +58,18 @@ class Playback:
 
     def kept(self) -> None:
         """The viewer was given a checkpoint of the run as it stands."""
-        self._kept, self._kept_at = self.run.update, monotonic()
+        self._kept, self._kept_at = self.run.update, self._clock()
 
     def until_checkpoint(self) -> float | None:
         """Seconds until the viewer should be given another; None while nothing was made since, or catches up."""
         since = self.run.update - self._kept
         if since == 0 or self.is_catching_up:
             return None
-        return 0.0 if since >= KEEP_UPDATES else max(0.0, self._kept_at + KEEP_SECONDS - monotonic())
+        return 0.0 if since >= KEEP_UPDATES else max(0.0, self._kept_at + KEEP_SECONDS - self._clock())
 
     def seen(self, update: int) -> None:
         """The viewer has drawn everything up to this update; more than was made counts as all that was."""
-        self.pacing.see(update, self.run.update, monotonic())
+        self.pacing.see(update, self.run.update, self._clock())
 
     @property
     def is_catching_up(self) -> bool:
@@ -85,7 +87,7 @@ class Playback:
         """
         if self.is_catching_up or self._finish_again:
             return 0.0
-        now = monotonic()
+        now = self._clock()
         waits = [self.pacing.until_update(self.run.update, now, together=loaded), self.until_checkpoint()]
         if self._ready:
             waits.append(self.pacing.until_message(now))
@@ -104,10 +106,10 @@ class Playback:
             self._finish_again = False
             pacing.pause()
             return Finished(update=run.update)
-        elif most := pacing.allowance(run.update, monotonic()):
+        elif most := pacing.allowance(run.update, self._clock()):
             weight = LEAST_WEIGHT if pacing.pace == "max" else pacing.pace
             turn = await trainer.advance(run, most, self.views, run.recipe.stop_after, weight)
-            now = monotonic()
+            now = self._clock()
             pacing.made(turn.made, now)
             if (rate := pacing.rate(now)) is not None:
                 self._note(rate)
@@ -125,12 +127,12 @@ class Playback:
 
     def take_due(self) -> list[bytes]:
         """The updates that may be sent by now."""
-        return self.take_all() if self.pacing.until_message(monotonic()) == 0 else []
+        return self.take_all() if self.pacing.until_message(self._clock()) == 0 else []
 
     def take_all(self) -> list[bytes]:
         """The updates that are ready, due or not: before any other message goes out."""
         if not self._ready:
             return []
         ready, self._ready = self._ready, []
-        self.pacing.sent(monotonic())
+        self.pacing.sent(self._clock())
         return ready

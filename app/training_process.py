@@ -9,7 +9,7 @@ import pickle
 import select
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import perf_counter, process_time
 
@@ -37,6 +37,13 @@ TOGETHER_SECONDS = 0.016
 """What those who advance together may be expected to take for one update each."""
 
 READ_BYTES = 2**18
+
+Price = Callable[[Recipe, float], float]
+"""What an update of this recipe is taken to cost, given the seconds of processor time that it took."""
+
+
+def as_it_took(recipe: Recipe, seconds: float) -> float:
+    return seconds
 
 
 class Runs:
@@ -101,8 +108,9 @@ class Runs:
 class _Turns:
     """Some runs whose turn it is, and what they make."""
 
-    def __init__(self, runs: Runs, orders: Sequence[Advance]) -> None:
+    def __init__(self, runs: Runs, orders: Sequence[Advance], price: Price) -> None:
         self._runs = runs
+        self._price = price
         self.going = list(orders)
         self.seconds = dict.fromkeys((order.number for order in orders), 0.0)
         self._texts: dict[int, list[bytes]] = {order.number: [] for order in orders}
@@ -119,14 +127,15 @@ class _Turns:
             else:
                 self._texts[order.number].append(encode_update(one))
         seconds = perf_counter() - began
-        self.ticks.append((len(made), seconds))
         # of the maths its own share, of the rest as much as any other; nothing of what other processes took
         own = [sum(one.milliseconds.values()) / 1e3 if isinstance(one, Update) else 0.0 for one in made]
         rest = max(0.0, seconds - sum(own)) / len(own)
         busy = (process_time() - cpu) / seconds
-        for order, cost in zip(self.going, own, strict=True):
-            self.seconds[order.number] += busy * (cost + rest)
-            self._runs.seconds[order.run] = busy * (cost + rest)
+        for order, part in zip(self.going, own, strict=True):
+            cost = self._price(self._runs[order.run].recipe, busy * (part + rest))
+            self.seconds[order.number] += cost
+            self._runs.seconds[order.run] = cost
+        self.ticks.append((len(made), perf_counter() - began))
         self.going = [order for order in self.going if not self._is_over(order)]
 
     def _is_over(self, order: Advance) -> bool:
@@ -140,10 +149,15 @@ class _Turns:
 
 
 class TrainingProcess:
-    """Takes orders off a socket until it closes."""
+    """Takes orders off a socket until it closes.
 
-    def __init__(self, pipe: socket.socket, framework: Framework) -> None:
+    Args:
+        price: what updates cost; a test may say that they cost more, and let the time pass.
+    """
+
+    def __init__(self, pipe: socket.socket, framework: Framework, price: Price) -> None:
         self._pipe = pipe
+        self._price = price
         self._frames = Frames()
         self._runs = Runs(framework)
         self._poll = select.poll()  # not select, which knows no descriptor from 1024 on
@@ -220,7 +234,7 @@ class TrainingProcess:
         # of the others the runs have ended: nobody waits, but for being forgotten
         left = [order for order in advances if order.run not in self._runs]
         ended = [(order.number, False, KeyError("this run has ended")) for order in left]
-        turns = _Turns(self._runs, there)
+        turns = _Turns(self._runs, there, self._price)
         began = perf_counter()
         while turns.going:
             turns.tick()
@@ -239,12 +253,12 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def main(framework: Framework, descriptor: int) -> None:
+def main(framework: Framework, descriptor: int, price: Price = as_it_took) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server says when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=descriptor)
     pipe.setblocking(False)
-    process = TrainingProcess(pipe, framework)
+    process = TrainingProcess(pipe, framework, price)
     gc.collect()
     gc.freeze()
     try:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Sized
 from dataclasses import asdict
-from time import monotonic
 
 from pydantic import ValidationError
 
@@ -35,6 +34,7 @@ from app.messages import (
 )
 from app.metrics import Metrics
 from app.models import ModelStore
+from app.pacing import Timing
 from app.playback import Playback
 from app.refusals import Refused
 from app.trainer import ProcessLost, Run, Trainer
@@ -59,12 +59,14 @@ class Viewer:
         store: ModelStore,
         metrics: Metrics,
         everybody: Sized,
+        timing: Timing,
     ) -> None:
         self._everybody = everybody
         self._connection = connection
         self._trainer = trainer.seat()
         self._store = store
         self._metrics = metrics
+        self._timing = timing
         self._inbox = Inbox()
         self._alarm = Alarm()
         self._playback: Playback | None = None
@@ -166,7 +168,7 @@ class Viewer:
             case Seen():
                 playback.seen(message.update)
             case Play():
-                playback.pacing.play(monotonic())
+                playback.play()
             case Pause():
                 playback.pacing.pause()
             case Step():
@@ -217,7 +219,7 @@ class Viewer:
     async def _start(self, run: Run, played: PlayState, after: int, resumed: bool) -> None:
         if self._playback is not None:
             await self._pay(self._playback, as_it_is=True)
-        self._playback = Playback(run, played, after, resumed)
+        self._playback = Playback(run, played, after, resumed, self._timing)
         tag = self._opening.tag if self._opening else None
         self._opening = None
         recipe = run.recipe

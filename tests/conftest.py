@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.nursery import Forked
+from tests.nursery import Forked, World
 from tests.visits import browser, visit
 
 __all__ = ["browser", "visit"]
@@ -42,11 +42,13 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, port: int = 0, under: Sequence[str | Path] = (), **settings: object) -> Iterator[Server]:
+def running(
+    folder: Path, port: int = 0, under: Sequence[str | Path] = (), world: World | None = None, **settings: object
+) -> Iterator[Server]:
     """`unrolled serve` with these settings, from when it says its URL until the block ends.
 
     `under` is a command that becomes this one: what comes of that in its place is the server. That, and one that has
-    workers, is started as a user would. All others are forked, which saves their imports.
+    workers, is started as a user would. All others are forked, which saves their imports, in a `world` of their own.
     """
     environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
@@ -60,7 +62,7 @@ def running(folder: Path, port: int = 0, under: Sequence[str | Path] = (), **set
                 subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True)
             )
         else:
-            process = ending.enter_context(Forked(arguments, environment, folder, log))
+            process = ending.enter_context(Forked(arguments, environment, folder, log, world or World()))
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -87,7 +89,7 @@ def server_url(server: Server) -> str:
 def start_server(tmp_path: Path) -> Callable[..., object]:
     """Starts another server, with settings of its own: `with start_server(max_viewers=2) as server`."""
 
-    def start(port: int = 0, **settings: object) -> object:
-        return running(tmp_path, port, **settings)
+    def start(port: int = 0, world: World | None = None, **settings: object) -> object:
+        return running(tmp_path, port, world=world, **settings)
 
     return start

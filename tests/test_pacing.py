@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.pacing import FRAME_SECONDS, MAX_WINDOW, MESSAGE_SECONDS, RATE_SECONDS, SLACK_SECONDS, Pacing
+from app.pacing import FRAME_SECONDS, MAX_WINDOW, MESSAGE_SECONDS, SLACK_SECONDS, Pacing
 
 
 def simulate(pacing: Pacing, seconds: float, acknowledge: bool = True) -> int:
@@ -127,10 +127,10 @@ def test_a_viewer_that_takes_its_time_is_no_full_hall() -> None:
 
 
 def test_the_rate_is_measured_for_some_seconds_and_then_anew() -> None:
-    pacing = Pacing(20.0, True, 0, 0.0)
-    assert pacing.rate(0.5 * RATE_SECONDS) is None
-    assert pacing.rate(RATE_SECONDS) == 20
-    assert pacing.rate(1.5 * RATE_SECONDS) is None
+    pacing = Pacing(20.0, True, 0, 0.0, rate_seconds=2.0)
+    assert pacing.rate(1.9) is None
+    assert pacing.rate(2.0) == 20
+    assert pacing.rate(3.9) is None
 
 
 def test_at_pace_max_there_is_no_rate_to_fall_behind() -> None:

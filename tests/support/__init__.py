@@ -1,0 +1,1 @@
+"""What tests share and no test is: costs that are told, processor time, JavaScript without a browser."""
