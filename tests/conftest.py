@@ -16,6 +16,8 @@ from tests.visits import browser, visit
 
 __all__ = ["browser", "visit"]
 
+pytest_plugins = ["tests.support.progress"]
+
 
 @dataclass(frozen=True)
 class Server:
