@@ -159,11 +159,17 @@ def test_what_was_seen_and_the_newest_checkpoint_can_be_had_without_a_server(
             comes_near(page)
         server.process.kill()
         expect(page.at("keep-use")).to_be_disabled()
-        seen = page.updates()
+        seen = [update["update"] for update in page.updates()]
+        files = {}
         for kind in ("csv", "json", "animation"):
-            name, data = saves(page, f"keep-{kind}")
+            name, files[kind] = saves(page, f"keep-{kind}")
             assert name.startswith(f"unrolled-rnn-seed1-updates1-{len(seen)}.")
-            assert len(data) > 1000
+        assert [int(row["update"]) for row in csv.DictReader(io.StringIO(files["csv"].decode()))] == seen
+        assert [row["update"] for row in json.loads(files["json"])["updates"]] == seen
+        player = page.context.new_page()
+        player.set_content(files["animation"].decode())
+        expect(player.locator("#at")).to_have_attribute("max", str(len(seen) - 1))
+        player.close()
         name, data = saves(page)
         held = Checkpoint.from_bytes(data).run.update
         assert name == f"unrolled-rnn-seed1-update{held}.safetensors"

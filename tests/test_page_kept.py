@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.conftest import Server
+from tests.support.node import folded
 from tests.viewers import viewer
 from tests.visits import PHONE, Visit, Visits
 
@@ -45,6 +46,18 @@ def kept_losses(page: Page) -> dict[int, np.float32]:
     script += "return [[...ledger.columns.update], [...ledger.columns.loss]]"
     updates, values = page.evaluate(f"(async () => {{ {script} }})()")
     return {int(update): np.float32(loss) for update, loss in zip(updates, values, strict=True)}
+
+
+STILL = """
+const later = window.setTimeout;
+window.still = (milliseconds) => milliseconds === 5000;
+window.setTimeout = (call, milliseconds, ...more) => still(milliseconds) ? 0 : later(call, milliseconds, ...more);
+"""
+"""The page's next write of a run, 5 s after its last, never comes; nor does whatever else `still` says."""
+
+
+def without_another_write(page: Page) -> None:
+    page.add_init_script(STILL)
 
 
 def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a_doubled_chunk(visit: Visits) -> None:
@@ -91,9 +104,10 @@ def test_a_paused_run_is_kept_where_it_was_paused_and_continue_or_play_goes_on(v
     one.draws(at + 3)
     at = one.pauses()
     assert reloads(one) == at
+    del one.received[:]
     one.page.keyboard.press("Space")
     one.draws(at + 3)
-    assert one.update < at + 100
+    assert one.updates()[0]["update"] == at + 1
 
 
 def test_what_is_changed_while_the_connection_is_down_is_changed_when_it_is_back(
@@ -170,6 +184,83 @@ def test_two_tabs_do_not_fight_over_one_run(visit: Visits) -> None:
     assert reloads(one) >= at
 
 
+def test_a_run_is_found_by_a_reload_while_another_tab_writes(visit: Visits) -> None:
+    one = visit(charts=False, prepare=without_another_write)
+    one.draws(30)
+    other = one.context.new_page()
+    other.goto(one.page.url + "healthz")
+    # it goes on writing, so that what the other page wants to write as it is left has to wait
+    other.evaluate("""() => new Promise((begun) => {
+      window.writes = true;
+      indexedDB.open("unrolled").onsuccess = ({target}) => {
+        const runs = target.result.transaction("runs", "readwrite").objectStore("runs");
+        const goesOn = () => { begun(); if (writes) runs.get("none").onsuccess = goesOn; };
+        goesOn();
+      };
+    })""")
+    at = one.update
+    one.page.reload(wait_until="commit")
+    # by the time that this page has a database of its own, that before has none
+    one.page.evaluate("() => new Promise((done) => indexedDB.open('another').onsuccess = done)")
+    other.evaluate("writes = false")
+    expect(one.at("continue")).to_be_visible()
+    one.until(lambda: one.update >= at, "it stands where it stood")
+    one.until(lambda: kept(one.page)[0]["update"] >= at, "and is kept there")
+
+
+def test_a_run_that_another_replaces_while_the_connection_is_down_is_kept_as_it_stood(visit: Visits) -> None:
+    one = visit(charts=False, prepare=without_another_write)
+    one.draws(30)
+    one.page.evaluate("() => { window.still = () => true; wires.at(-1).close(); }")
+    expect(one.at("status")).not_to_have_text("live")
+    at = one.update
+    one.choose("seed", 27)
+    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
+    one.until(lambda: "" in [run["link"] for run in kept(one.page)], "the run before is among the latest")
+    assert [run["update"] for run in kept(one.page) if run["link"] == ""] == [at]
+
+
+def test_a_run_that_replaces_another_is_kept_from_its_first_updates_on(visit: Visits) -> None:
+    one = visit(charts=False, prepare=without_another_write)
+    one.draws(21)
+    one.choose("seed", 27)
+    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
+    one.until(lambda: sorted(run["link"] for run in kept(one.page)) == ["", "#seed=27"], "both are kept")
+
+
+def test_what_a_tab_carries_over_comes_back_to_the_bit() -> None:
+    carried_over = """
+        const memory = new Map();
+        globalThis.sessionStorage = {
+          getItem: (key) => memory.get(key) ?? null,
+          removeItem: (key) => memory.delete(key),
+          setItem: (key, text) => { if (text.length > 100_000) throw new Error('full'); memory.set(key, text); },
+        };
+        const {carry, carried} = await import('/static/tab.js');
+        const loss = Float32Array.of(NaN, 0.41000003, 9).subarray(0, 2);
+        const bytes = Uint8Array.from({length: 20_000}, (_, i) => i % 251);
+        carry({id: 'a', at: 0.1, none: null, hidden: [Int8Array.of(-127, 127)], loss, bytes: bytes.buffer});
+        const run = carried();
+        const again = carried();
+        carry({id: 'a'});
+        carry({bytes: new ArrayBuffer(100_000)});
+        return {...run, hidden: [...run.hidden[0]], loss: [...run.loss].map(String), again, full: carried(),
+          kinds: [run.hidden[0], run.loss, run.bytes].map(({constructor}) => constructor.name),
+          bytes: new Uint8Array(run.bytes).every((byte, i) => byte === bytes[i]) && run.bytes.byteLength};
+    """
+    assert folded(carried_over) == {
+        "id": "a",
+        "at": 0.1,
+        "none": None,
+        "hidden": [-127, 127],
+        "loss": ["NaN", "0.4100000262260437"],
+        "bytes": 20_000,
+        "kinds": ["Int8Array", "Float32Array", "ArrayBuffer"],
+        "again": None,
+        "full": None,
+    }
+
+
 def test_only_the_ten_latest_runs_are_kept(visit: Visits) -> None:
     one = visit(charts=False)
     one.draws(21)
@@ -223,6 +314,8 @@ def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(visit: Vis
     one.pauses()
     one.page.evaluate(f"new Promise((done) => {{ {script} }})")
     one.page.evaluate("() => { IDBObjectStore.prototype.put = () => { throw new Error('full'); }; }")
+    left = "(key, text) => set.call(sessionStorage, key, text.replaceAll('\"chunks\":[', '\"before\":['))"
+    one.page.evaluate(f"() => {{ const set = Storage.prototype.setItem; Storage.prototype.setItem = {left}; }}")
     one.page.reload()
     one.draws(5)
     expect(one.at("status")).to_have_text("live")
@@ -270,13 +363,24 @@ def test_an_earlier_run_of_the_browser_goes_on_where_it_stood_unless_another_tab
 
 
 def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(visit: Visits) -> None:
+    def without_a_memory(page: Page) -> None:
+        for name in ("indexedDB", "sessionStorage"):
+            page.add_init_script(f"Object.defineProperty(window, '{name}', {{value: undefined}})")
+
+    one = visit(charts=False, prepare=without_a_memory)
+    one.draws(10)
+    one.page.reload()
+    one.draws(5)
+
+
+def test_a_browser_without_a_database_keeps_the_run_over_a_reload_all_the_same(visit: Visits) -> None:
     def without_a_database(page: Page) -> None:
         page.add_init_script("Object.defineProperty(window, 'indexedDB', {value: undefined})")
 
     one = visit(charts=False, prepare=without_a_database)
     one.draws(10)
-    one.page.reload()
-    one.draws(5)
+    at = one.pauses()
+    assert reloads(one) == at
 
 
 def test_a_full_hall_shows_the_wait_and_a_recording_that_says_so(
