@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,15 +20,16 @@ def survives(servers: Servers, cell: str, pace: float | str, kills: int, seed: i
     server = servers.start(port)
     follower = Follower(port, recipe, pace, draw)
     with followed(follower) as trouble:
-        for _ in range(kills):
+        for killed in range(kills):
+            wait_for_session(follower, killed + 1, trouble)
             wait_for(follower, len(follower.updates) + 2, trouble)
             threading.Event().wait(draw.uniform(0, 1.2))
             server.kill()
             server = servers.start(port)
             follower.up = server.up
+        wait_for_session(follower, kills + 1, trouble)
         wait_for(follower, len(follower.updates) + 20, trouble)
     server.kill()
-    assert follower.sessions > kills
     compare(follower)
     return follower
 
@@ -56,13 +57,24 @@ def followed(follower: Follower) -> Iterator[list[BaseException]]:
 
 
 def wait_for(follower: Follower, updates: int, trouble: list[BaseException], seconds: float = 30) -> None:
+    come = _within(seconds, lambda: len(follower.updates) >= updates, trouble)
+    assert come, f"update {updates} did not come within {seconds} s, at {len(follower.updates)}"
+
+
+def wait_for_session(follower: Follower, number: int, trouble: list[BaseException], seconds: float = 30) -> None:
+    """Until it is on its so many-eth connection: what comes before that may be left over from the one that is gone."""
+    come = _within(seconds, lambda: follower.sessions >= number, trouble)
+    assert come, f"it was not on connection {number} within {seconds} s"
+
+
+def _within(seconds: float, holds: Callable[[], bool], trouble: list[BaseException]) -> bool:
     for _ in range(int(seconds * 100)):
         if trouble:
             raise trouble[0]
-        if len(follower.updates) >= updates:
-            return
+        if holds():
+            return True
         threading.Event().wait(0.01)
-    raise AssertionError(f"update {updates} did not come within {seconds} s, at {len(follower.updates)}")
+    return False
 
 
 def compare(follower: Follower) -> None:
