@@ -26,6 +26,7 @@ from tests.viewers import PATIENCE, TestViewer, viewer
 MOST_SECONDS = 0.1
 REPEATS = 10  # of each frame: the kernel counts processor time in hundredths of a second
 PACE = 20
+WATCHED = 60  # updates of each that looks on
 BOMB = 1000  # updates to make again, of the heaviest recipe
 HEAVY_SECONDS = 0.2
 """What one of them is told to cost, on any machine: three minutes are more than any test here waits for."""
@@ -139,7 +140,7 @@ class Others:
         wanted = [got + further for got in self.got]
         eventually(
             lambda: all(got >= count for got, count in zip(self.got, wanted, strict=True)),
-            2 * PATIENCE,
+            4 * PATIENCE,
             f"{further} more updates of each, at {self.got} of {wanted}",
         )
 
@@ -188,6 +189,7 @@ def bomb(one: TestViewer) -> None:
     one.resume(heavy(), after=update + BOMB, pace="max", play=True)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("bombs", [1, 4])
 def test_others_keep_their_pace_while_the_heaviest_runs_catch_up(
     server: Server, bombs: int, record_property: Callable[[str, object], None]
@@ -199,7 +201,7 @@ def test_others_keep_their_pace_while_the_heaviest_runs_catch_up(
             bomb(one)
         before, made, began = sum(others.got), server.metric("unrolled_updates_total"), time.monotonic()
         with Health(server) as health:
-            others.have(6 * PACE)
+            others.have(WATCHED)
         seconds = time.monotonic() - began
         theirs = sum(others.got) - before
         caught_up = server.metric("unrolled_updates_total") - made - theirs
@@ -211,7 +213,7 @@ def test_others_keep_their_pace_while_the_heaviest_runs_catch_up(
         f"{theirs / seconds / 4:.1f}; /healthz p99 {1000 * p99:.0f} ms",
     )
     assert caught_up > 1
-    assert caught_up / bombs < 6 * PACE, "no fewer than who catches up"
+    assert caught_up / bombs < WATCHED, "no fewer than who catches up"
     assert len(health.seconds) > caught_up, "the event loop waits for no update"
 
 
