@@ -1,5 +1,6 @@
 # make run    install into .venv, start the service and say its URL     (make run PORT=9000 EXTRAS=graphs)
 # make test   install, then run every test, the browser's included
+# make test-shaken  the same while three busy loops want the processor too
 # make test-graphs  install TensorFlow and ONNX Runtime too, then run the graph lab and what else needs them
 # make test-cluster  install Ray too; several servers on a Ray cluster, and behind HAProxy: replaced under load, killed, full
 # make fuzz   100,000 cases against a live server and its checkpoints, and what some of them cost it: 11 minutes on two cores
@@ -19,25 +20,30 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-graphs test-cluster fuzz faults soak check format schema recording lock audit licences bench chromium haproxy
+.PHONY: run test test-shaken test-graphs test-cluster fuzz faults soak check format schema recording lock audit licences bench chromium compiler haproxy
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
 
-test: .venv/dev.stamp chromium
-	$(bin)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+all_tests = $(bin)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-test-graphs: .venv/graphs.stamp chromium
+test: chromium .venv/dev.stamp
+	$(all_tests)
+
+test-shaken: chromium .venv/dev.stamp
+	$(bin)/python -m tests.support.shaken $(all_tests)
+
+test-graphs: chromium compiler .venv/graphs.stamp
 	$(bin)/pytest tests/graphs $(ARGS)
 
-test-cluster: .venv/cluster.stamp haproxy
+test-cluster: haproxy .venv/cluster.stamp
 	$(bin)/pytest tests/cluster $(ARGS)
 
 fuzz: .venv/dev.stamp
 	$(bin)/pytest -n 2 --cases 100000 $(addprefix tests/fuzz/test_,hostile.py endpoints.py machines.py frames.py) $(ARGS)
 	$(bin)/pytest tests/fuzz/test_live.py $(ARGS)
 
-faults: .venv/dev.stamp chromium
+faults: chromium .venv/dev.stamp
 	$(bin)/pytest tests/faults $(ARGS)
 
 soak: .venv/dev.stamp
@@ -59,7 +65,7 @@ schema: .venv/dev.stamp
 recording: .venv/dev.stamp
 	$(bin)/python -m app.recording > static/recording.json
 
-bench: .venv/bench.stamp chromium
+bench: chromium .venv/bench.stamp
 	$(bin)/python -m bench $(ARGS)
 
 lock: .venv/supply.stamp
@@ -125,9 +131,16 @@ itself := $(bin)/python -m pip install -q --no-deps --no-build-isolation -e . &&
 	$(itself)
 	touch $@
 
+# What pip cannot install is asked for first, before anything slow begins.
 chromium:
-	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || { echo "The browser tests need Chromium and a font with Chinese characters;" \
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || { echo "The browser tests need Chromium;" \
 	  "on Debian: apt-get install chromium-headless-shell fonts-noto-cjk" >&2; exit 1; }
+	@! command -v fc-list >/dev/null || fc-list :lang=zh | grep -q . || { echo "The browser tests need a font with Chinese characters;" \
+	  "on Debian: apt-get install fonts-noto-cjk" >&2; exit 1; }
+
+compiler:
+	@command -v g++ >/dev/null || command -v clang++ >/dev/null || { echo "The graph lab's tests need a C++ compiler and Python's headers;" \
+	  "on Debian: apt-get install g++ python3-dev" >&2; exit 1; }
 
 haproxy:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin" command -v haproxy >/dev/null || { echo "The tests of several servers need HAProxy;" \

@@ -1,6 +1,7 @@
 """What holds for the repository as a whole: import directions, and documents that keep up with the code."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -95,3 +96,31 @@ def test_no_file_names_a_path_of_the_machine_it_was_made_on() -> None:
     home = re.compile(r"/(work|root|home)/\w")
     texts = {path: path.read_bytes().decode("utf-8", "replace") for path in tracked()}
     assert [path.name for path, text in texts.items() if home.search(text) and path != Path(__file__)] == []
+
+
+@pytest.mark.parametrize(
+    ("target", "there", "missing"),
+    [
+        ("test", {}, "chromium-headless-shell"),
+        ("test", {"chromium": "", "fc-list": ""}, "fonts-noto-cjk"),
+        ("test-shaken", {}, "chromium-headless-shell"),
+        ("test-graphs", {"chromium": "", "fc-list": "echo a font"}, "g++ python3-dev"),
+    ],
+)
+def test_what_make_cannot_install_is_asked_for_in_one_line_before_anything_slow_begins(
+    tmp_path: Path, target: str, there: dict[str, str], missing: str
+) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name, script in there.items():
+        (commands / name).write_text(f"#!/bin/sh\n{script}\n")
+        (commands / name).chmod(0o755)
+    for name in ("make", "grep"):
+        (commands / name).symlink_to(str(shutil.which(name)))
+    words = ["make", "-s", "-C", tmp_path, "-f", ROOT / "Makefile", target]
+    done = subprocess.run(words, env={"PATH": str(commands)}, capture_output=True, text=True, check=False)
+    said, stopped = done.stderr.splitlines()
+    assert "need" in said
+    assert said.endswith(f"apt-get install {missing}" + " fonts-noto-cjk" * (missing == "chromium-headless-shell"))
+    assert "Error 1" in stopped
+    assert not (tmp_path / ".venv").exists()

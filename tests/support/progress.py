@@ -70,6 +70,8 @@ class Progress:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        # one process says what it does by itself
+        self._by_file = config.getoption("dist", "no") != "no" and config.option.verbose == 0
         self._left: Counter[str] = Counter()
         self._outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         self._began: dict[str, float] = {}
@@ -92,8 +94,10 @@ class Progress:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        if self._config.option.verbose > 0 or not report.passed:
+        if not self._by_file or report.skipped:
             return None
+        if report.failed:
+            return ("failed" if report.when == "call" else "error"), "", ""
         return ("passed" if report.when == "call" else ""), "", ""  # in place of a dot a line for the whole file
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -112,10 +116,8 @@ class Progress:
             self._say(f"[{self._done / max(self._all, 1):4.0%}] {file}: {counts} in {seconds:.1f} s")
 
     def _say(self, line: str, **markup: bool) -> None:
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if self._config.option.verbose >= 0:
-            reporter.ensure_newline()
-            reporter.write_line(line, **markup)
+        if self._by_file:
+            self._config.pluginmanager.get_plugin("terminalreporter").write_line(line, **markup)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         taken: Taken = self._config.pluginmanager.get_plugin("unrolled-taken")
