@@ -28,11 +28,12 @@ SLACK_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Timing:
-    """By which clock runs are paced, in seconds that only grow, and over how long it is measured whether updates come
-    at the pace."""
+    """By which clock runs are paced, in seconds that only grow; over how long it is measured whether updates come at
+    the pace; and how often at least a viewer is given a checkpoint while its run goes on."""
 
     clock: Callable[[], float] = monotonic
     rate_seconds: float = 3.0
+    keep_seconds: float = 5.0
 
 
 class Pacing:

@@ -5,11 +5,9 @@ from app.pacing import Pacing, Timing
 from app.trainer import LEAST_WEIGHT, Run, Trainer
 from model.play import Pace, PlayState, View
 
-KEEP_SECONDS = 5.0
-"""A viewer is given a checkpoint at least so often while its run goes on."""
-
 KEEP_UPDATES = 500
-"""And at least after so many updates: as many again are made in a moment where a run is taken up."""
+"""After so many updates at least a viewer is given a checkpoint: as many again are made in a moment where a run is
+taken up. `Timing` says after how many seconds."""
 
 IN_TIME = 0.95
 """What comes of this part of the pace at least is no sign of a machine that cannot keep up."""
@@ -24,7 +22,7 @@ class Playback:
 
     def __init__(self, run: Run, played: PlayState, after: int, resumed: bool, timing: Timing) -> None:
         self.run = run
-        self._clock = timing.clock
+        self._clock, self._keep_seconds = timing.clock, timing.keep_seconds
         self.pacing = Pacing(played.pace, played.playing, after, self._clock(), timing.rate_seconds)
         self.views: frozenset[View] = frozenset(played.views)
         self.per_second: float | None = None
@@ -65,7 +63,7 @@ class Playback:
         since = self.run.update - self._kept
         if since == 0 or self.is_catching_up:
             return None
-        return 0.0 if since >= KEEP_UPDATES else max(0.0, self._kept_at + KEEP_SECONDS - self._clock())
+        return 0.0 if since >= KEEP_UPDATES else max(0.0, self._kept_at + self._keep_seconds - self._clock())
 
     def seen(self, update: int) -> None:
         """The viewer has drawn everything up to this update; more than was made counts as all that was."""

@@ -49,8 +49,8 @@ def running(
 ) -> Iterator[Server]:
     """`unrolled serve` with these settings, from when it says its URL until the block ends.
 
-    `under` is a command that becomes this one: what comes of that in its place is the server. That, and one that has
-    workers, is started as a user would. All others are forked, which saves their imports, in a `world` of their own.
+    `under` is a command that becomes this one: what comes of that in its place is the server. It is started as a user
+    would. All others are forked, and so are their workers, which saves their imports, in a `world` of their own.
     """
     environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
@@ -58,7 +58,7 @@ def running(
     arguments = ["serve", "--port", str(port)]
     with log.open("w") as errors, ExitStack() as ending:
         process: subprocess.Popen[str] | Forked
-        if under or "workers" in settings:
+        if under:
             command = [*map(str, under), str(Path(sys.executable).with_name("unrolled")), *arguments]
             process = ending.enter_context(
                 subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True)

@@ -11,16 +11,22 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
+
+import uvicorn._subprocess
+from uvicorn.supervisors.multiprocess import SIGNALS
 
 import app.child
 import app.cli
+import app.connection
+import app.listening
 import app.server
 from app.main import create_app
 from app.pacing import Timing
@@ -34,10 +40,22 @@ _FORKS.set_forkserver_preload([__name__, "app.main", "app.server"])
 
 @dataclass(frozen=True)
 class World:
-    """What a server takes its updates to cost, and by which clock it paces them."""
+    """What a server takes its updates to cost, by which clock it paces them, and how long it waits for a viewer."""
 
     price: Price = ALL_UPDATES
     timing: Timing = field(default_factory=Timing)
+    ping_seconds: float = app.server.PING_SECONDS
+    unread_seconds: int | None = None
+    """After which one who reads nothing is let go, by the server and by the kernel; None: as everywhere else."""
+    grace_seconds: float = app.server.GRACE_SECONDS
+
+    def become(self) -> None:
+        """From now on this process is in it."""
+        app.server.create_app = partial(create_app, timing=self.timing)
+        app.server.PING_SECONDS = self.ping_seconds
+        app.server.GRACE_SECONDS = self.grace_seconds  # type: ignore[assignment]
+        if self.unread_seconds is not None:
+            app.connection.SEND_SECONDS = app.listening.UNACKNOWLEDGED_SECONDS = self.unread_seconds
 
 
 class Forked:
@@ -101,8 +119,30 @@ def _become(
     output.close()
     sys.stdin, sys.stdout, sys.stderr = (open(number, "rw"[number > 0], closefd=False) for number in range(3))  # noqa: SIM115
     app.cli.Child = partial(_born, price=world.price)  # type: ignore[misc, assignment]
-    app.server.create_app = partial(create_app, timing=world.timing)
+    world.become()
+    uvicorn._subprocess.spawn = _Workers(world)  # type: ignore[assignment]
     app.cli.main(arguments, prog_name="unrolled")
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """Makes a server's workers, in place of the context that spawns them. They too are forked.
+
+    They hold one another's ends of their parent's pipes: those that were forked last hear first that it has ended.
+    """
+
+    world: World
+
+    def Process(self, target: Callable[..., None], kwargs: dict[str, Any]) -> BaseProcess:  # noqa: N802
+        return multiprocessing.get_context("fork").Process(target=self._work, args=(target, kwargs))
+
+    def _work(self, target: Callable[..., None], kwargs: dict[str, Any]) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        child = _born("torch", self.world.price)
+        app.server.create_app = lambda settings, _: create_app(settings, child, self.world.timing)
+        sockets = [copy(one) for one in kwargs["sockets"]]  # a listening socket of its own, as one that is spawned has
+        target(**kwargs | {"sockets": sockets})
 
 
 def trained(price: Price = ALL_UPDATES) -> app.child.Child:

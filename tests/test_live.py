@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,37 @@ import safetensors.numpy
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from app.pacing import Timing
+from app.server import GRACE_SECONDS, PING_SECONDS
+from app.wire import CLOSE_SECONDS
 from model.checkpoint import METADATA, Checkpoint
+from model.play import SLOWEST
 from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.absent import hide_tensorflow
-from tests.conftest import Server
+from tests.conftest import Server, running
+from tests.nursery import World
 from tests.viewers import PATIENCE, timeless, viewer
+
+
+def sluggishly() -> float:
+    return time.monotonic() / 3600
+
+
+@pytest.fixture(scope="module")
+def sluggish(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server by whose clock a second takes an hour: of what is paced, only the first is due in a test's time."""
+    world = World(timing=Timing(clock=sluggishly))
+    with running(tmp_path_factory.mktemp("sluggish"), world=world) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that lets nobody go who reads or answers nothing, as long as a test takes."""
+    with running(tmp_path_factory.mktemp("patient"), world=World(ping_seconds=600, unread_seconds=600)) as server:
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
@@ -112,7 +137,7 @@ def test_the_same_open_twice_gives_identical_updates(server: Server) -> None:
 def test_a_run_does_not_play_when_asked_not_to(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(play=False)
-        assert one.is_silent()
+        assert one.rests() == 0
         one.send(type="play")
         assert one.updates(1)[0]["update"] == 1
 
@@ -123,12 +148,12 @@ def test_pause_play_and_step(server: Server) -> None:
         for expected in (1, 2, 3):
             one.send(type="step")
             assert [update["update"] for update in one.updates(1)] == [expected]
-        assert one.is_silent()
+        assert one.rests() == 3
         one.send(type="play")
-        last = one.updates(3)[-1]["update"]
+        one.updates(3)
         one.send(type="pause")
-        last = max(last, one.settles(acknowledge=True))
-        assert one.is_silent()
+        one.kept()
+        last = one.rests()
         one.send(type="play")
         assert one.updates(1)[0]["update"] == last + 1
 
@@ -138,17 +163,21 @@ def test_a_step_while_playing_pauses(server: Server) -> None:
         one.open(pace=60)
         one.updates(3)
         one.send(type="step")
-        one.settles()
-        assert one.is_silent()
+        stepped = Checkpoint.from_bytes(one.kept()).run
+        assert stepped.played is not None
+        assert not stepped.played.playing
+        eventually(lambda: one.kept() == one.kept(), PATIENCE, "the step is made")
+        assert one.rests() - stepped.update in (0, 1)
 
 
 def test_the_server_stays_within_the_window_ahead_of_seen(server: Server) -> None:
     with viewer(server.ws) as one:
         opened = one.open(pace=60)
-        got = one.settles()
-        assert got == opened["window"] == 15
-        one.seen(got)
-        assert one.until("updates")["updates"][0]["update"] == got + 1
+        while one.next()["updates"][-1]["update"] < 15:
+            pass
+        assert one.rests() == opened["window"] == 15
+        one.seen(15)
+        assert one.until("updates")["updates"][0]["update"] == 16
 
 
 def test_seen_beyond_what_was_made_counts_as_all_that_was_made(server: Server) -> None:
@@ -156,35 +185,36 @@ def test_seen_beyond_what_was_made_counts_as_all_that_was_made(server: Server) -
         opened = one.open(pace=60, play=False)
         one.seen(10_000)
         one.send(type="play")
-        got = one.settles()
-        assert got == opened["window"]
+        while one.next()["updates"][-1]["update"] < 15:
+            pass
+        assert one.rests() == opened["window"] == 15
 
 
-def test_pace_is_kept_and_can_be_changed(server: Server) -> None:
-    with viewer(server.ws) as one:
+def test_pace_is_kept_and_can_be_changed(sluggish: Server, server: Server) -> None:
+    with viewer(sluggish.ws) as one:
         one.open(pace=10)
-        one.updates(2)
-        began = time.monotonic()
-        one.updates(10)
-        took = time.monotonic() - began
-        assert took > 0.8
-        one.send(type="pace", pace="max")
-        began = time.monotonic()
-        one.updates(100)
-        assert time.monotonic() - began < 10
-
-
-def test_at_pace_max_updates_share_messages_of_which_at_most_30_come_a_second(server: Server) -> None:
+        assert one.updates(1)[0]["update"] == 1, "the first is due at once"
+        assert one.rests(beside=server.ws) == 1, "and the next in six minutes"
+        one.send(type="pace", pace=20)
+        assert one.updates(1)[0]["update"] == 2, "so is the first at another pace"
+        assert one.rests(beside=server.ws) == 2
     with viewer(server.ws) as one:
-        one.open(pace="max")
-        one.updates(20)
-        began, messages, updates = time.monotonic(), 0, 0
-        while time.monotonic() - began < 2:
-            updates += len(one.until("updates")["updates"])
-            one.send(type="seen", update=10**9)
-            messages += 1
-        assert messages <= 30 * (time.monotonic() - began) + 2
-        assert updates > messages
+        one.open(pace=SLOWEST)
+        one.send(type="pace", pace="max")
+        one.updates(100)
+
+
+def test_at_pace_max_updates_share_messages_which_keep_their_distance(sluggish: Server) -> None:
+    before = sluggish.metric("unrolled_updates_total")
+    with viewer(sluggish.ws) as one:
+        opened = one.open(pace="max")
+        first = one.next()["updates"]
+        whole = before + opened["window"]
+        eventually(lambda: sluggish.metric("unrolled_updates_total") == whole, PATIENCE, "all that may be are made")
+        one.send(type="checkpoint")  # else the next would come in two minutes
+        rest = one.next()["updates"]
+        assert isinstance(one.next(), bytes)
+    assert [update["update"] for update in first + rest] == list(range(1, opened["window"] + 1))
 
 
 def test_a_change_is_told_with_a_checkpoint_before_any_update_made_with_it(server: Server) -> None:
@@ -261,19 +291,22 @@ def test_a_checkpoint_comes_unasked_at_least_every_500_updates(server: Server) -
     assert timeless(further)[: len(wanted)] == wanted
 
 
-def test_a_checkpoint_comes_unasked_at_least_every_5_seconds(server: Server) -> None:
-    with viewer(server.ws) as one:
-        one.open(pace=10)
-        last = one.updates(20)[-1]["update"]
-        one.send(type="pause")
-        began = time.monotonic()
-        with pytest.raises(TimeoutError):
-            while True:  # updates that were on their way; then the checkpoint, and nothing more
-                message = one.next(5.5)
-                one.seen(message["updates"][-1]["update"])
-                last = message["updates"][-1]["update"]
-        assert time.monotonic() - began < 12
-        assert [update for update, _ in one.unasked] == [last], "also of a run that rests since, and once"
+def test_a_checkpoint_comes_unasked_at_least_every_5_seconds(start_server: Callable[..., Any]) -> None:
+    assert Timing().keep_seconds == 5
+    with (
+        start_server(world=World(timing=Timing(keep_seconds=0.2))) as server,
+        viewer(server.ws) as one,
+        viewer(server.ws) as other,
+    ):
+        one.open(play=False)
+        one.send(type="step")
+        one.updates(1)
+        other.open(pace=60)
+        while len(other.unasked) < 3:
+            other.updates(1)
+        one.send(type="ping")
+        assert one.next() == {"type": "pong"}
+        assert [update for update, _ in one.unasked] == [1], "also of a run that rests since, and once"
 
 
 def test_a_change_log_is_replayed(server: Server) -> None:
@@ -303,7 +336,7 @@ def test_stop_after_finishes_and_play_goes_on(server: Server) -> None:
         assert message == {"type": "finished", "update": 7}
         assert [update["update"] for update in updates] == [1, 2, 3, 4, 5, 6, 7]
         one.seen(7)
-        assert one.is_silent()
+        assert one.rests() == 7
         one.send(type="play")
         assert one.updates(1)[0]["update"] == 8
 
@@ -315,7 +348,7 @@ def test_divergence_is_told_with_the_last_good_checkpoint_and_pauses(server: Ser
         good = one.next()
         assert diverged["tensor"]
         assert Checkpoint.from_bytes(good).run.update == diverged["update"] - 1
-        assert one.is_silent()
+        assert one.rests() == diverged["update"] - 1
         one.resume(good, play=False)
         one.send(type="change", learning_rate=0.0001)
         assert one.until("changed")["after_update"] == diverged["update"] - 1
@@ -379,7 +412,7 @@ def test_asking_for_a_checkpoint_leaves_the_run_as_it_is(server: Server) -> None
             disturbed += one.updates(1)
             one.send(type="checkpoint")
             assert Checkpoint.from_bytes(one.next()).run.update == update
-        assert one.is_silent(), "it is still paused"
+        assert one.rests() == 12, "it is still paused"
     assert timeless(disturbed) == alone
 
 
@@ -394,17 +427,15 @@ def test_a_checkpoint_of_no_run_is_refused(server: Server) -> None:
         assert one.next() == one.checkpoint
 
 
-def test_a_flood_of_requests_for_checkpoints_is_answered_in_order_and_slows_no_other(server: Server) -> None:
-    with viewer(server.ws) as one, viewer(server.ws) as other:
-        other.open(pace=20)
+def test_a_flood_of_requests_for_checkpoints_is_answered_in_order_and_stops_no_other(patient: Server) -> None:
+    with viewer(patient.ws) as one, viewer(patient.ws) as other:
+        other.open(pace=60)
         other.updates(2)
         one.open(recipe={"cell": "lstm", "hidden_size": 128}, play=False)
-        began = time.monotonic()
         for _ in range(200):
             one.send(type="checkpoint")
         one.send(type="step")
-        other.updates(20)
-        assert time.monotonic() - began < 4, "20 updates at 20 a second"
+        other.updates(20)  # although the answers are more than fit on their way, and nobody takes them
         for _ in range(200):
             assert one.next() == one.checkpoint
         assert one.updates(1)[0]["update"] == 1
@@ -455,7 +486,7 @@ def test_a_run_resumed_at_its_end_is_told_that_it_finished(server: Server) -> No
         checkpoint = one.checkpoint
         one.resume(checkpoint, after=5)
         assert one.next() == {"type": "finished", "update": 5}
-        assert one.is_silent()
+        assert one.rests() == 5
         one.send(type="play")
         assert one.updates(1)[0]["update"] == 6
 
@@ -548,7 +579,7 @@ def test_a_checkpoint_carries_how_the_run_was_played(server: Server) -> None:
     with viewer(server.ws) as other:
         opened = other.resume(checkpoint)
         assert opened["played"] == {"pace": "max", "playing": False, "views": ["hidden"]}
-        assert other.is_silent(), "it rests, as it did"
+        assert other.rests() == Checkpoint.from_bytes(checkpoint).run.update, "as it did"
         other.send(type="step")
         assert "hidden" in other.updates(1)[0]
         opened = other.resume(checkpoint, pace=20, play=True, views=[])
@@ -758,7 +789,7 @@ def test_the_own_origin_is_let_in_also_behind_a_tls_proxy(server: Server) -> Non
 
 
 def test_a_viewer_too_many_is_accepted_and_closed_with_1013(start_server: Any) -> None:
-    with start_server(max_viewers=2, idle_seconds=8, allowed_origins="https://school.example") as small:
+    with start_server(max_viewers=2, allowed_origins="https://school.example") as small:
         with viewer(small.ws, origin="https://school.example") as one, viewer(small.ws) as two:
             one.open(play=False)
             two.open(play=False)
@@ -766,11 +797,11 @@ def test_a_viewer_too_many_is_accepted_and_closed_with_1013(start_server: Any) -
         eventually(lambda: small.metric("unrolled_viewers") == 0, 20, "viewers leave")
         with viewer(small.ws) as three:
             three.open(play=False)
-            # nothing is sent for the idle time: let go
-            with pytest.raises(ConnectionClosed) as caught:
-                three.next(PATIENCE)
-            assert caught.value.rcvd is not None
-            assert caught.value.rcvd.code == 1001
+
+
+def test_a_viewer_that_sends_nothing_for_the_idle_time_is_let_go(start_server: Any) -> None:
+    with start_server(idle_seconds=0.5) as server:
+        assert closed(server.ws) == (1001, "nothing came for 0.5 s; connect again to go on")
 
 
 def test_too_large_a_message_is_closed_with_1009(server: Server) -> None:
@@ -803,31 +834,40 @@ def say(raw: socket.socket, **message: Any) -> None:
     raw.sendall(head + payload)
 
 
-def test_a_stopped_reader_is_let_go_and_does_not_slow_another(server: Server) -> None:
-    before = server.metric("unrolled_viewers")
+def stopped_reader(server: Server) -> socket.socket:
+    """A viewer that acknowledges all that could ever come, and reads nothing."""
     raw = raw_viewer(server)
     say(raw, type="open", pace="max", views=["hidden"], recipe={"hidden_size": 128, "longest": 6, "samples": 20})
     say(raw, type="seen", update=2**53)
-    with viewer(server.ws) as one:
-        one.open(pace=20)
-        one.updates(2)
-        began = time.monotonic()
-        updates = one.updates(40)
-        assert time.monotonic() - began < 6, "40 updates at 20 a second"
-        assert updates[-1]["update"] >= 42
-        # it acknowledges all that could ever come, and reads nothing
-        eventually(lambda: server.metric("unrolled_viewers") == before + 1, 20, "the stopped reader is let go")
-    raw.close()
+    return raw
 
 
-def test_a_viewer_that_vanishes_is_freed_within_10_seconds(server: Server) -> None:
-    before = server.metric("unrolled_viewers")
-    raw = raw_viewer(server)
-    say(raw, type="open", play=False)
-    eventually(lambda: server.metric("unrolled_viewers") == before + 1, 5, "it is counted")
-    # it neither closes nor answers pings, as if its network were gone
-    eventually(lambda: server.metric("unrolled_viewers") == before, 10, "the vanished viewer is freed")
-    raw.close()
+def test_a_stopped_reader_does_not_stop_another(patient: Server) -> None:
+    before = patient.metric("unrolled_viewers")
+    with viewer(patient.ws) as one, stopped_reader(patient):
+        one.open(pace=60)
+        eventually(lambda: patient.metric("unrolled_unsent_bytes") > 0, PATIENCE, "it is stuck")
+        assert one.updates(40)[-1]["update"] >= 40
+        assert patient.metric("unrolled_viewers") == before + 2, "it still is"
+
+
+def test_a_stopped_reader_is_let_go(start_server: Callable[..., Any]) -> None:
+    with start_server(world=World(ping_seconds=600, unread_seconds=1)) as server:
+        with stopped_reader(server):
+            eventually(lambda: "went" in server.log.read_text(), PATIENCE, "it is let go")
+            assert "run opened" in server.log.read_text()
+            assert server.metric("unrolled_viewers") == 0, "and its place is free"
+        assert "Traceback" not in server.log.read_text()
+
+
+def test_a_viewer_that_vanishes_is_freed_within_10_seconds(start_server: Callable[..., Any]) -> None:
+    assert 2 * PING_SECONDS + CLOSE_SECONDS < 10
+    with start_server(world=World(ping_seconds=0.3, unread_seconds=600)) as server, raw_viewer(server) as raw:
+        say(raw, type="open", play=False)
+        # it neither closes nor answers pings, as if its network were gone
+        eventually(lambda: "went" in server.log.read_text(), PATIENCE, "the vanished viewer is freed")
+        assert "run opened" in server.log.read_text()
+        assert server.metric("unrolled_viewers") == 0
 
 
 def test_a_viewer_that_vanishes_in_a_flood_leaves_no_traceback(server: Server) -> None:
@@ -844,22 +884,20 @@ def test_a_viewer_that_vanishes_in_a_flood_leaves_no_traceback(server: Server) -
     assert "Traceback" not in server.log.read_text()
 
 
-def test_sigterm_tells_viewers_1012_finishes_predictions_and_ends_within_5_seconds(start_server: Any) -> None:
-    with start_server() as server, viewer(server.ws) as one, ExitStack() as closing:
+def test_sigterm_tells_viewers_1012_and_finishes_predictions(start_server: Any) -> None:
+    with (
+        start_server(world=World(grace_seconds=600)) as server,
+        viewer(server.ws) as one,
+        socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as asking,
+    ):
         one.open(pace=20)
         one.updates(3)
-        stuck = raw_viewer(server)
-        closing.callback(stuck.close)
-        say(stuck, type="open", pace="max", views=["hidden"], recipe={"hidden_size": 128})
         body = json.dumps({"sequences": [[0.1] * 10_000] * 4}).encode()
-        asking = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
-        closing.callback(asking.close)
         asking.sendall(
             b"POST /predict HTTP/1.1\r\nHost: unrolled\r\nContent-Type: application/json\r\n"
             b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
         )
         assert asking.recv(1000).startswith(b"HTTP/1.1 100"), "the prediction is under way"
-        began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         with pytest.raises(ConnectionClosed) as caught:
             while True:
@@ -868,8 +906,16 @@ def test_sigterm_tells_viewers_1012_finishes_predictions_and_ends_within_5_secon
         assert caught.value.rcvd.code == 1012
         asking.sendall(body)
         assert asking.recv(1000).startswith(b"HTTP/1.1 200")
-        server.process.wait(5)
-        assert time.monotonic() - began < 5
+        server.process.wait(PATIENCE)  # since nothing else is under way
+
+
+def test_sigterm_ends_within_5_seconds_whoever_reads_nothing(start_server: Any) -> None:
+    assert GRACE_SECONDS + CLOSE_SECONDS <= 5
+    world = World(grace_seconds=0.2, ping_seconds=600, unread_seconds=600)
+    with start_server(world=world) as server, stopped_reader(server):
+        eventually(lambda: server.metric("unrolled_unsent_bytes") > 0, PATIENCE, "it is stuck")
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(PATIENCE)
 
 
 def test_twenty_viewers_get_the_same_numbers_as_one_alone(server: Server) -> None:

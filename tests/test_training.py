@@ -305,8 +305,10 @@ def test_weights_of_a_model_are_where_a_run_begins() -> None:
 
 
 def test_the_network_learns_cos_from_sin() -> None:
-    learner = Learner(Recipe())
-    losses = [learner.advance().loss for _ in range(400)]
+    # At the usual rate training is chaotic after some hundred updates: its end follows the rounding of the processor's
+    # BLAS kernel. At this one seeds 1 to 50 come to at most 0.0114 on each of four kernels, equal to four digits.
+    learner = Learner(Recipe(learning_rate=0.001))
+    losses = [learner.advance().loss for _ in range(200)]
     assert np.mean(losses[:5]) > 0.3
     assert np.mean(losses[-50:]) < 0.02
 

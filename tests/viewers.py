@@ -8,6 +8,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from app.messages import to_viewer
+from model.checkpoint import Checkpoint
 
 PATIENCE = 30
 """Seconds that a message may take on a busy machine before a test fails."""
@@ -18,8 +19,9 @@ class TestViewer:
 
     __test__ = False
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, url: str) -> None:
         self.socket = socket
+        self.url = url
         self.unasked: list[tuple[int, bytes]] = []
 
     def send(self, **message: Any) -> None:
@@ -98,6 +100,28 @@ class TestViewer:
             return True
         return False
 
+    def kept(self, acknowledge: bool = True) -> bytes:
+        """The run's checkpoint, on request. Updates that come before it are read, and may be acknowledged."""
+        self.send(type="checkpoint")
+        while isinstance(heard := self.next(), dict):
+            assert heard["type"] == "updates", heard
+            if acknowledge:
+                self.seen(heard["updates"][-1]["update"])
+        assert isinstance(heard, bytes)
+        return heard
+
+    def rests(self, beside: str | None = None) -> int:
+        """Where the run stands, and stays while another one at pace 60 goes on, on this server or on that at `beside`.
+
+        Nothing is acknowledged.
+        """
+        before = self.kept(acknowledge=False)
+        with viewer(beside or self.url) as other:
+            other.open(pace=60)
+            other.updates(6)
+        assert self.kept(acknowledge=False) == before
+        return Checkpoint.from_bytes(before).run.update
+
     def refusal(self, **message: Any) -> dict[str, Any]:
         """What the server answers to a message that it refuses."""
         self.send(**message)
@@ -107,7 +131,7 @@ class TestViewer:
 @contextmanager
 def viewer(url: str, **options: Any) -> Iterator[TestViewer]:
     with connect(url, max_size=None, compression=None, **options) as socket:
-        yield TestViewer(socket)
+        yield TestViewer(socket, url)
 
 
 def timeless(updates: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,31 @@
+"""The shapes that model/ says of its arrays hold while it computes: some of its tests again, with every call checked.
+
+Checking all of them in every test took half of the processor time of those that compute.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKED = (
+    "test_signal.py",
+    "test_network.py",
+    "test_training.py::test_a_checkpoint_in_the_middle_changes_nothing",
+    "test_training.py::test_views_show_what_they_say",
+    "test_training.py::test_divergence_names_the_first_bad_tensor_and_hands_out_the_last_good_state",
+    "test_training.py::test_weights_of_a_model_are_where_a_run_begins",
+    "test_fleet.py::test_views_are_the_references",
+    "test_fleet.py::test_tensors_go_in_and_come_out_as_pytorch_lays_them_out",
+    "test_checkpoint.py::test_the_largest_recipe_fits",
+    "test_detach.py::test_varying_streams_become_one_and_steady_ones_stay",
+    "test_inference.py::test_a_ragged_batch_is_answered_as_the_reference_network_answers_each",
+    "test_inference.py::test_the_interval_of_a_sine_is_found",
+)
+
+
+def test_shapes_hold_wherever_the_maths_is_tested() -> None:
+    tests = [f"{Path(__file__).parent}/{name}" for name in CHECKED]
+    options = ["-q", "--noconftest", "-p", "no:schemathesis", "--jaxtyping-packages=model,beartype.beartype"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
