@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from tests.nursery import Forked, World
-from tests.visits import browser, visit
+from tests.visits import browser, charted, charted_resident, chromium, page, resident, visit
 
-__all__ = ["browser", "visit"]
+__all__ = ["browser", "charted", "charted_resident", "chromium", "page", "resident", "visit"]
 
 pytest_plugins = ["tests.support.progress"]
 

@@ -60,8 +60,7 @@ def passes(page: Visit) -> None:
         page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
-def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_every_control_and_panel_has_two_sentences_in_both_languages(page: Visit) -> None:
     page.draws(2)
     everything(page)
     expect(page.at("summary")).to_have_text(re.compile(r"^Update [\d,]+, loss [\d.e-]+"))
@@ -88,12 +87,9 @@ def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visi
 
 
 @pytest.mark.parametrize(("opener", "controls"), [("link", 18), ("script", 2)])
-def test_every_control_of_a_dialog_has_two_sentences_too(
-    visit: Visits,
+def test_every_control_of_a_dialog_has_two_sentences_too(page: Visit,
     opener: str,
-    controls: int,
-) -> None:
-    page = visit(charts=False)
+    controls: int) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at(opener).click()
@@ -110,8 +106,7 @@ def test_every_control_of_a_dialog_has_two_sentences_too(
     expect(dialog.locator("[popover]")).to_contain_text(WORDS["en"][f"about.panel.{name}"])
 
 
-def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_a_panel_is_explained_by_its_button_and_by_keyboard(page: Visit) -> None:
     page.draws(1)
     button = page.page.locator("[data-about-of=loss]")
     button.focus()
@@ -123,8 +118,7 @@ def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> No
     expect(button).to_be_focused()
 
 
-def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_help_lists_the_keys_and_keys_are_ignored_while_typing(page: Visit) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     dialog = page.page.locator("dialog[open]")
@@ -148,8 +142,7 @@ def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) ->
     expect(page.at("help")).to_be_focused()
 
 
-def test_the_page_says_what_the_servers_log_calls_its_connection(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_the_page_says_what_the_servers_log_calls_its_connection(page: Visit) -> None:
     page.draws(1)
     name = page.opened()[-1]["connection"]
     assert page.page.locator("#status-word").get_attribute("title") == f"connection {name}"
@@ -157,8 +150,7 @@ def test_the_page_says_what_the_servers_log_calls_its_connection(visit: Visits) 
     expect(page.page.locator("dialog[open]")).to_contain_text(f"the name of your connection: {name}.")
 
 
-def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(page: Visit) -> None:
     asked: list[str] = []
     page.page.on("request", lambda request: asked.append(request.url))
     page.draws(1)
@@ -218,8 +210,7 @@ def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: V
     expect(page.at("graphs-made")).to_contain_text(" cores")
 
 
-def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_the_preset_that_resets_the_state_says_what_is_remembered(page: Visit) -> None:
     page.draws(1)
     preset = page.page.locator("[data-preset=no_memory]")
     expect(preset).to_have_text("State reset")
@@ -232,8 +223,7 @@ def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits)
     expect(page.page.locator("#preset-caption")).to_contain_text("片段之内记得住")
 
 
-def test_what_the_charts_draw_is_there_as_tables(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_what_the_charts_draw_is_there_as_tables(page: Visit) -> None:
     page.draws(4)
     page.pauses()
     newest = page.updates()[-1]

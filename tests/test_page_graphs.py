@@ -76,8 +76,8 @@ def only_quick(route: WebSocketRoute) -> None:
 # ---------------------------------------------------------------- the recording
 
 
-def test_the_recording_comes_only_when_its_panel_comes_near(visit: Visits) -> None:
-    page = visit()
+def test_the_recording_comes_only_when_its_panel_comes_near(charted: Visit) -> None:
+    page = charted
     fetched: list[str] = []
     page.page.on("request", lambda request: fetched.append(request.url))
     page.draws(3)

@@ -110,8 +110,7 @@ def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(visit: Vi
     page.draws(resting + 2)
 
 
-def test_it_goes_on_by_itself_and_leaves_as_it_came(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_it_goes_on_by_itself_and_leaves_as_it_came(page: Visit) -> None:
     page.draws(3)
     expect(page.at("slow-start")).to_be_enabled()
     page.at("slow-start").click()
@@ -353,8 +352,8 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
 }; }"""
 
 
-def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: Visits) -> None:
-    page = visit()
+def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(charted: Visit) -> None:
+    page = charted
     page.draws(6)
     resting = page.pauses()
     lane = page.at("lane-state")
@@ -388,8 +387,8 @@ def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: V
     assert ["lane-state", WORDS["zh"]["unrecorded"]] in page.page.evaluate("written")
 
 
-def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(visit: Visits) -> None:
-    page = visit()
+def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(charted: Visit) -> None:
+    page = charted
     page.at("pace").fill("100")
     page.draws(40)
     assert "nodes" not in page.updates()[-1]
@@ -453,8 +452,7 @@ def test_the_acts_play_chunk_by_chunk_and_again(visit: Visits) -> None:
     expect(bars).to_have_count(3)
 
 
-def test_what_the_server_refuses_is_said_and_the_switch_goes_back(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_what_the_server_refuses_is_said_and_the_switch_goes_back(page: Visit) -> None:
     refusal = {"code": "busy", "field": "", "detail": "8 experiments wait already"}
     page.page.route("**/lessons/detach", lambda route: route.fulfill(json=refusal, status=503))
     switch_off(page)

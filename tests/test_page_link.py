@@ -84,10 +84,7 @@ def test_the_address_follows_what_is_done_and_no_history_is_made(visit: Visits, 
     assert other.page.evaluate("localStorage.length") == 0, "a link's language and theme are not kept"
 
 
-def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_the_run(
-    visit: Visits,
-) -> None:
-    page = visit(charts=False)
+def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_the_run(page: Visit) -> None:
     page.draws(2)
 
     def paste(link: str) -> None:
@@ -160,8 +157,7 @@ def test_a_link_that_is_refused_says_why_and_waits_for_a_choice(
     follows(page, "")
 
 
-def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_whatever_is_wrong_with_a_link_is_named(page: Visit) -> None:
     page.draws(1)
     expect(page.page.locator("#recipe-seed")).to_be_enabled()
     for link, why in REFUSED_TOO:

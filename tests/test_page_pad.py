@@ -238,8 +238,7 @@ def test_a_thumb_draws_on_the_pad_and_the_page_stays_where_it_is(visit: Visits, 
     )
 
 
-def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset(page: Visit) -> None:
     result = page.page.evaluate(
         """async () => { const state = await import('/static/pad_state.js');
         const fold = (from, ...messages) => messages.reduce(state.apply, from);

@@ -10,8 +10,7 @@ from tests.test_script import rows, run_alone
 from tests.visits import PHONE, Visits
 
 
-def test_the_script_of_a_run_prints_the_losses_that_the_page_received(visit: Visits, tmp_path: Path) -> None:
-    page = visit(charts=False)
+def test_the_script_of_a_run_prints_the_losses_that_the_page_received(page: Visit, tmp_path: Path) -> None:
     page.draws(3)
     page.choose("learning_rate", 0.005)
     page.until(lambda: any(message["type"] == "changed" for message in page.received), "the rate is changed")

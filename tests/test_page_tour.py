@@ -30,8 +30,7 @@ def test_every_station_asks_one_short_question_in_both_languages() -> None:
             assert 1 <= len(re.findall(SENTENCE[language], words[f"tour.{name}.why"])) <= 3, name
 
 
-def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(page: Visit) -> None:
     page.draws(2)
     page.choose("seed", 7)
     page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 7, "a recipe of one's own")
@@ -72,8 +71,7 @@ def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(visit: Visits)
     assert seed_and_pace(page) == (7, 20)
 
 
-def test_escape_leaves_the_tour_and_focus_goes_back(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_escape_leaves_the_tour_and_focus_goes_back(page: Visit) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at("tour").focus()
@@ -175,8 +173,7 @@ def begins(page: Visit, key: str = "t") -> None:
     page.until(lambda: len(page.opened()) > before, "the station's run")
 
 
-def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(page: Visit) -> None:
     page.draws(2)
     begins(page)
     page.draws(1)
@@ -191,8 +188,7 @@ def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit:
     assert "seed=9" in page.page.url
 
 
-def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(page: Visit) -> None:
     page.draws(2)
     begins(page)
     paste(page, "#hidden_size=500")
@@ -235,11 +231,8 @@ def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, s
 
 
 @pytest.mark.parametrize("by_pointer", [False, True], ids=["keys", "pointer"])
-def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(
-    visit: Visits,
-    by_pointer: bool,
-) -> None:
-    page = visit(charts=False)
+def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(page: Visit,
+    by_pointer: bool) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     if by_pointer:

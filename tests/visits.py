@@ -1,5 +1,6 @@
 """A visitor of the page in Chromium: what a test does there, and what went over its sockets."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,12 +21,27 @@ SECONDS = 30
 expect.set_options(timeout=SECONDS * 1000)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """One for all modules of tests, and Playwright's loop, which says of itself only while it is used that it runs."""
     with sync_playwright() as playwright:
+        loop = asyncio.get_running_loop()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """Chromium, for a module of tests: it begins without a page, and leaves none behind."""
+    browser, loop = chromium
+    asyncio._set_running_loop(loop)
+    yield browser
+    for context in browser.contexts:
+        context.close()
+    asyncio._set_running_loop(None)  # other modules may have loops of their own
 
 
 ANNOUNCED = ("opened", "changed", "diverged", "checkpoint")
@@ -42,6 +58,17 @@ window.WebSocket = class extends Plain {
 };
 """
 """Keeps the page's sockets at hand, so that a test can say something over them itself."""
+
+FORGETS = """() => {
+  localStorage.clear();
+  document.activeElement.blur();
+  scrollTo({top: 0, behavior: 'instant'});
+}"""
+PASTED = """(link) => new Promise((done) => {
+  addEventListener('hashchange', done, {once: true});
+  location.hash = location.hash === `#${link}` ? `#${link}&pace=20` : `#${link}`;
+})"""
+"""The page takes out of the address what goes without saying, but later: until then the same link again is no news."""
 
 
 class Visit:
@@ -135,14 +162,33 @@ class Visit:
         for _ in range(2):
             self.page.keyboard.press("Escape")
         self.page.mouse.move(0, 0)
-        before = len(self.received)
-        self.page.evaluate("() => { scrollTo(0, 0); location.hash = '#seed=1'; }")
-        self.until(lambda: any("recipe" in message for message in self.received[before:]), "the run begins anew")
-        while "recipe" not in self.received[0] or before > 0:
-            del self.received[0]
-            before -= 1
+        self.page.evaluate(FORGETS)
+        self.opens("seed=1")
+
+    def opens(self, link: str) -> None:
+        """Paste a link in this tab, and wait for its run."""
+        asked, heard = len(self.sent), len(self.received)
+        self.page.evaluate(PASTED, link)
+        found: list[int] = []
+
+        def opened() -> bool:
+            """Whether it is this run: another may have been asked for just before, and a twin's may be under way."""
+            # a link leaves fields of the recipe out, the page itself none
+            opens = (each for each in self.sent[asked:] if "framework" not in each.get("recipe", ["framework"]))
+            tags = [each["tag"] for each in opens]
+            since = enumerate(self.received[heard:], heard)
+            found[:] = [i for i, each in since if each["type"] == "opened" and each.get("tag") in tags]
+            return bool(found)
+
+        self.until(opened, f"the run of {link} begins")
+        del self.received[: found[-1]]
         self.sent.clear()
-        self.until(lambda: 0 < self.update <= self._newest(), "its first updates are drawn")
+        self.until(lambda: any(each["type"] == "seen" for each in self.sent), "its first updates are drawn")
+
+    def rests(self) -> None:
+        """Have it cost nothing until it begins anew."""
+        script = "() => document.body.classList.contains('playing') && document.getElementById('play').click()"
+        self.page.evaluate(script)
 
     def pauses(self) -> int:
         """Press pause; the update that the page then rests at. A checkpoint comes behind whatever was under way."""
@@ -182,6 +228,46 @@ class Visit:
 
 
 Visits = Callable[..., Visit]
+
+
+def stays(browser: Browser, url: str, charts: bool) -> Iterator[Visit]:
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    yield Visit(context, url, charts)
+    context.close()
+
+
+def begun(resident: Visit) -> Iterator[Visit]:
+    resident.begins_anew()
+    yield resident
+    troubles, resident.troubles = resident.troubles, []
+    resident.page.unroute_all()
+    resident.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    resident.rests()
+    assert troubles == [], troubles
+
+
+@pytest.fixture(scope="module")
+def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page for all tests of a module that need no other, without charts: a load costs ten times a link."""
+    yield from stays(browser, server_url + "/", charts=False)
+
+
+@pytest.fixture
+def page(resident: Visit) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it, but for its charts."""
+    yield from begun(resident)
+
+
+@pytest.fixture(scope="module")
+def charted_resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page with Plotly's charts for all tests of a module that look at them."""
+    yield from stays(browser, server_url + "/", charts=True)
+
+
+@pytest.fixture
+def charted(charted_resident: Visit) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it."""
+    yield from begun(charted_resident)
 
 
 @pytest.fixture
