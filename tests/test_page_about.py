@@ -87,9 +87,7 @@ def test_every_control_and_panel_has_two_sentences_in_both_languages(page: Visit
 
 
 @pytest.mark.parametrize(("opener", "controls"), [("link", 18), ("script", 2)])
-def test_every_control_of_a_dialog_has_two_sentences_too(page: Visit,
-    opener: str,
-    controls: int) -> None:
+def test_every_control_of_a_dialog_has_two_sentences_too(page: Visit, opener: str, controls: int) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at(opener).click()

@@ -231,8 +231,7 @@ def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, s
 
 
 @pytest.mark.parametrize("by_pointer", [False, True], ids=["keys", "pointer"])
-def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(page: Visit,
-    by_pointer: bool) -> None:
+def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(page: Visit, by_pointer: bool) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     if by_pointer:
