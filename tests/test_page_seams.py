@@ -287,7 +287,8 @@ def test_where_a_run_got_under_a_floor_does_not_depend_on_how_many_updates_came_
         const losses = [...Array(60).fill(1), ...Array(60).fill(0.02), ...Array(60).fill(1)];
         const updates = losses.map((loss, i) => ({...chunk(i + 1), loss}));
         const recipe = {seed: 1, learning_rate: 0.02, carry_state: true};
-        const begun = state.apply(state.initialState(), {...opened, recipe, floors: {memoryless: 0.53, no_carry: 0.06}});
+        const floors = {memoryless: 0.53, no_carry: 0.06};
+        const begun = state.apply(state.initialState(), {...opened, recipe, floors});
         const reached = [1, 7, 120, 180].map((many) => {
           let now = begun;
           for (let i = 0; i < updates.length; i += many) {
