@@ -5,15 +5,36 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 from websockets.exceptions import ConnectionClosed
 
 from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.conftest import Server
+from tests.support.display import few_frames, soon, without_charts
 from tests.support.node import folded
 from tests.viewers import viewer
 from tests.visits import PHONE, Visit, Visits
+
+FAST = "#pace=60"
+
+
+@pytest.fixture
+def visit(visit: Visits, server_url: str) -> Visits:
+    """Opens pages that cost little, at three times the pace."""
+
+    def opens(
+        url: str = f"{server_url}/{FAST}", prepare: Callable[[Page], None] | None = None, **options: Any
+    ) -> Visit:
+        def prepared(page: Page) -> None:
+            for each in (few_frames, without_charts, soon, prepare):
+                if each:
+                    each(page)
+
+        return visit(url, prepare=prepared, **options)
+
+    return opens
 
 
 def reloads(one: Visit) -> int:
@@ -61,7 +82,7 @@ def without_another_write(page: Page) -> None:
 
 
 def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a_doubled_chunk(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(30)
     one.changes("learning_rate", 0.005)
     one.draws(60)
@@ -84,7 +105,7 @@ def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a
 
 
 def test_start_anew_begins_the_same_recipe_from_its_first_update(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#cell=gru", charts=False)
+    one = visit(server_url + "/#cell=gru&pace=60")
     one.draws(25)
     reloads(one)
     del one.received[:]
@@ -96,7 +117,7 @@ def test_start_anew_begins_the_same_recipe_from_its_first_update(visit: Visits, 
 
 
 def test_a_paused_run_is_kept_where_it_was_paused_and_continue_or_play_goes_on(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(10)
     at = one.pauses()
     assert reloads(one) == at
@@ -114,7 +135,7 @@ def test_what_is_changed_while_the_connection_is_down_is_changed_when_it_is_back
     visit: Visits, start_server: Callable[..., Any]
 ) -> None:
     with start_server(max_viewers=1) as server:
-        one = visit(server.url, charts=False)
+        one = visit(server.url + "/" + FAST)
         one.draws(10)
         one.page.evaluate("wires.at(-1).close()")
         with inside(server):
@@ -131,7 +152,7 @@ def test_what_is_changed_while_the_connection_is_down_is_changed_when_it_is_back
 
 
 def test_a_live_field_that_is_what_it_was_is_not_set_again(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(5)
     one.choose("learning_rate", 0.01)  # typed, then left: the field tells of both
     one.until(lambda: any(each["type"] == "changed" for each in one.received), "it is made")
@@ -142,7 +163,7 @@ def test_a_live_field_that_is_what_it_was_is_not_set_again(visit: Visits) -> Non
 
 
 def test_a_reload_keeps_a_twin_in_step(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#twin=gru", charts=False)
+    one = visit(server_url + "/#twin=gru&pace=60")
     one.draws(50)
     at = reloads(one)
     expect(one.at("twin")).to_have_value("gru")
@@ -156,20 +177,42 @@ def test_a_reload_keeps_a_twin_in_step(visit: Visits, server_url: str) -> None:
     assert min(afters) > 30, "neither begins anew"
 
 
+LATE = """
+const soon = window.requestAnimationFrame.bind(window);
+const late = [];
+window.requestAnimationFrame = (draw) => late.push(draw);
+window.draws = () => { window.requestAnimationFrame = soon; late.forEach(soon); };
+"""
+
+
+def test_a_reload_keeps_a_twin_whose_page_knows_the_recipe_before_it_draws(visit: Visits, server_url: str) -> None:
+    one = visit(server_url + "/#twin=gru&pace=60")
+    one.draws(25)
+    one.page.add_init_script(LATE)
+    one.page.reload()
+    one.until(lambda: one.page.locator("#recipe-learning_rate").count() == 1, "the recipe's form is built")
+    del one.received[:], one.sent[:]
+    one.page.evaluate("draws()")
+    expect(one.at("continue")).to_be_visible()
+    one.at("continue").click()
+    one.until(lambda: len(one.opened()) == 2, "both go on")
+    assert min(message["after"] for message in one.sent if message["type"] == "open") > 0, "neither begins anew"
+
+
 def test_a_link_to_another_run_is_followed_and_not_the_run_of_before(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#seed=4", charts=False)
+    one = visit(server_url + "/#seed=4&pace=60")
     one.draws(10)
     one.page.goto(server_url + "/healthz")
-    one.page.goto(server_url + "/#seed=5")
+    one.page.goto(server_url + "/#seed=5&pace=60")
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 5, "the link's run is opened")
     one.draws(10)
     one.page.goto(server_url + "/healthz")
-    one.page.goto(server_url + "/#seed=4")
+    one.page.goto(server_url + "/#seed=4&pace=60")
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 4, "this too: its run is no longer the tab's")
 
 
 def test_two_tabs_do_not_fight_over_one_run(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(30)
     tab = one.page.evaluate("sessionStorage.getItem('unrolled.run')")
     other = one.context.new_page()
@@ -185,10 +228,10 @@ def test_two_tabs_do_not_fight_over_one_run(visit: Visits) -> None:
 
 
 def test_a_run_is_found_by_a_reload_while_another_tab_writes(visit: Visits) -> None:
-    one = visit(charts=False, prepare=without_another_write)
+    one = visit(prepare=without_another_write)
     one.draws(30)
     other = one.context.new_page()
-    other.goto(one.page.url + "healthz")
+    other.goto(one.page.url.split("#")[0] + "healthz")
     # it goes on writing, so that what the other page wants to write as it is left has to wait
     other.evaluate("""() => new Promise((begun) => {
       window.writes = true;
@@ -209,23 +252,23 @@ def test_a_run_is_found_by_a_reload_while_another_tab_writes(visit: Visits) -> N
 
 
 def test_a_run_that_another_replaces_while_the_connection_is_down_is_kept_as_it_stood(visit: Visits) -> None:
-    one = visit(charts=False, prepare=without_another_write)
+    one = visit(prepare=without_another_write)
     one.draws(30)
     one.page.evaluate("() => { window.still = () => true; wires.at(-1).close(); }")
     expect(one.at("status")).not_to_have_text("live")
     at = one.update
     one.choose("seed", 27)
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
-    one.until(lambda: "" in [run["link"] for run in kept(one.page)], "the run before is among the latest")
-    assert [run["update"] for run in kept(one.page) if run["link"] == ""] == [at]
+    one.until(lambda: FAST in [run["link"] for run in kept(one.page)], "the run before is among the latest")
+    assert [run["update"] for run in kept(one.page) if run["link"] == FAST] == [at]
 
 
 def test_a_run_that_replaces_another_is_kept_from_its_first_updates_on(visit: Visits) -> None:
-    one = visit(charts=False, prepare=without_another_write)
+    one = visit(prepare=without_another_write)
     one.draws(21)
     one.choose("seed", 27)
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
-    one.until(lambda: sorted(run["link"] for run in kept(one.page)) == ["", "#seed=27"], "both are kept")
+    one.until(lambda: sorted(run["link"] for run in kept(one.page)) == [FAST, "#seed=27&pace=60"], "both are kept")
 
 
 def test_what_a_tab_carries_over_comes_back_to_the_bit() -> None:
@@ -262,7 +305,7 @@ def test_what_a_tab_carries_over_comes_back_to_the_bit() -> None:
 
 
 def test_only_the_ten_latest_runs_are_kept(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(21)
     script = "const {put, all} = await import('/static/kept.js'); const [run] = await all();"
     script += "for (let i = 0; i < 12; i += 1) await put({...run, id: `run ${i}`, saved: run.saved + 1e9 + i});"
@@ -279,7 +322,7 @@ WebSocket.prototype.send = function (data) { setTimeout(() => this.readyState ==
 
 
 def test_of_several_runs_asked_for_at_once_the_last_is_shown_and_kept(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#seed=11", charts=False)
+    one = visit(server_url + "/#seed=11&pace=60")
     one.draws(30)
     one.choose("seed", 33)
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 33, "another run begins")
@@ -296,9 +339,9 @@ def test_of_several_runs_asked_for_at_once_the_last_is_shown_and_kept(visit: Vis
     one.until(lambda: one.opened()[-1]["update"] > 0 or one.opened()[-1]["recipe"]["seed"] == 11, "seed 11 goes on")
     at = one.update
     one.until(lambda: one.update > at + 10, "and is shown")
-    one.until(lambda: one.page.url.endswith("#seed=11"), "its link too")
+    one.until(lambda: one.page.url.endswith("#seed=11&pace=60"), "its link too")
     runs = {run["link"]: run for run in kept(one.page)}
-    assert abs(runs["#seed=11"]["update"] - runs["#seed=11"]["checkpoint"]) < 1000
+    assert abs(runs["#seed=11&pace=60"]["update"] - runs["#seed=11&pace=60"]["checkpoint"]) < 1000
     one.page.reload()
     expect(one.at("continue")).to_be_visible()
     one.at("continue").click()
@@ -306,7 +349,7 @@ def test_of_several_runs_asked_for_at_once_the_last_is_shown_and_kept(visit: Vis
 
 
 def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(10)
     script = "const request = indexedDB.open('unrolled', 1); request.onsuccess = () => { const runs = request.result"
     script += ".transaction('runs', 'readwrite').objectStore('runs'); runs.openCursor().onsuccess = ({target}) => {"
@@ -322,7 +365,7 @@ def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(visit: Vis
 
 
 def test_a_browser_whose_clock_went_back_keeps_the_newest_run_all_the_same(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(5)
     one.until(lambda: len(kept(one.page)) == 1, "it is kept")
     script = "const {put, all} = await import('/static/kept.js'); const [run] = await all();"
@@ -335,7 +378,7 @@ def test_a_browser_whose_clock_went_back_keeps_the_newest_run_all_the_same(visit
 
 
 def test_an_earlier_run_of_the_browser_goes_on_where_it_stood_unless_another_tab_has_it(visit: Visits) -> None:
-    one = visit(charts=False)
+    one = visit()
     one.draws(25)
     one.choose("seed", 27)
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
@@ -367,7 +410,7 @@ def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(visit: Visits)
         for name in ("indexedDB", "sessionStorage"):
             page.add_init_script(f"Object.defineProperty(window, '{name}', {{value: undefined}})")
 
-    one = visit(charts=False, prepare=without_a_memory)
+    one = visit(prepare=without_a_memory)
     one.draws(10)
     one.page.reload()
     one.draws(5)
@@ -377,7 +420,7 @@ def test_a_browser_without_a_database_keeps_the_run_over_a_reload_all_the_same(v
     def without_a_database(page: Page) -> None:
         page.add_init_script("Object.defineProperty(window, 'indexedDB', {value: undefined})")
 
-    one = visit(charts=False, prepare=without_a_database)
+    one = visit(prepare=without_a_database)
     one.draws(10)
     at = one.pauses()
     assert reloads(one) == at
@@ -388,9 +431,9 @@ def test_a_full_hall_shows_the_wait_and_a_recording_that_says_so(
 ) -> None:
     with start_server(max_viewers=1) as server:
         assert isinstance(server, Server)
-        inside = visit(server.url, charts=False)
+        inside = visit(server.url + "/" + FAST)
         inside.draws(3)
-        one = visit(server.url, charts=False, viewport=PHONE)
+        one = visit(server.url + "/" + FAST, viewport=PHONE)
         expect(one.at("recording")).to_be_visible()
         expect(one.at("recording")).to_have_text("Recording, not your own run")
         expect(one.at("notice")).to_contain_text("The hall is full. While you wait, this is a recording")
@@ -421,7 +464,7 @@ def test_a_run_of_ones_own_is_not_replaced_by_a_recording_while_the_hall_is_full
     visit: Visits, start_server: Callable[..., Any]
 ) -> None:
     with start_server(max_viewers=1) as server:
-        one = visit(server.url, charts=False)
+        one = visit(server.url + "/" + FAST)
         one.draws(10)
         one.page.evaluate("wires.at(-1).close()")
         with inside(server):

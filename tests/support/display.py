@@ -3,8 +3,8 @@
 from playwright.sync_api import Page
 
 FEW = """
-const shown = window.requestAnimationFrame.bind(window);
-window.requestAnimationFrame = (draw) => setTimeout(() => shown(draw), 80);
+const [frame, rests] = [window.requestAnimationFrame.bind(window), window.setTimeout.bind(window)];
+window.requestAnimationFrame = (draw) => rests(() => frame(draw), 80);
 """
 SOON = """
 const waits = window.setTimeout;
