@@ -29,6 +29,7 @@ import app.cli
 import app.connection
 import app.listening
 import app.server
+import app.trainer
 from app.main import create_app
 from app.pacing import Timing
 from app.training_process import Price
@@ -72,7 +73,7 @@ class Forked:
         command: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
         reads, writes = _FORKS.Pipe(duplex=False)
-        what = (list(arguments), dict(environment), folder, log, writes, world, command or _unrolled)
+        what = (list(arguments), dict(environment), folder, log, writes, world, command or unrolled)
         self._process = _FORKS.Process(target=_become, args=what)
         self._process.start()
         writes.close()
@@ -114,12 +115,14 @@ class Forked:
         self.stdout.close()
 
 
-def _unrolled(arguments: Sequence[str]) -> None:
+def unrolled(arguments: Sequence[str]) -> None:
+    """The command that a server is, unless told otherwise."""
     app.cli.main(arguments, prog_name="unrolled")
 
 
 def with_uvicorn(arguments: Sequence[str]) -> None:
     """Another command: uvicorn's own."""
+    app.trainer.Child = partial(_born, price=ALL_UPDATES)  # type: ignore[misc, assignment]
     uvicorn.main(arguments, prog_name="uvicorn")
 
 
