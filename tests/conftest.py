@@ -48,12 +48,18 @@ class Server:
 
 @contextmanager
 def running(
-    folder: Path, port: int = 0, under: Sequence[str | Path] = (), world: "World | None" = None, **settings: object
+    folder: Path,
+    port: int = 0,
+    under: Sequence[str | Path] = (),
+    world: "World | None" = None,
+    command: Callable[[Sequence[str]], None] | None = None,
+    **settings: object,
 ) -> Iterator[Server]:
     """`unrolled serve` with these settings, from when it says its URL until the block ends.
 
     `under` is a command that becomes this one: what comes of that in its place is the server. It is started as a user
-    would. All others are forked, and so are their workers, which saves their imports, in a `world` of their own.
+    would. All others are forked, and so are their workers, which saves their imports, in a `world` of their own; what
+    must happen there first, `command` does before it becomes the server.
     """
     from tests.nursery import Forked, World
 
@@ -64,12 +70,12 @@ def running(
     with log.open("w") as errors, ExitStack() as ending:
         process: subprocess.Popen[str] | Forked
         if under:
-            command = [*map(str, under), str(Path(sys.executable).with_name("unrolled")), *arguments]
+            typed = [*map(str, under), str(Path(sys.executable).with_name("unrolled")), *arguments]
             process = ending.enter_context(
-                subprocess.Popen(command, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True)
+                subprocess.Popen(typed, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True)
             )
         else:
-            process = ending.enter_context(Forked(arguments, environment, folder, log, world or World()))
+            process = ending.enter_context(Forked(arguments, environment, folder, log, world or World(), command))
         try:
             assert process.stdout is not None
             line = process.stdout.readline()

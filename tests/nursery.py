@@ -1,4 +1,4 @@
-"""Servers that are up in a moment: a process that has imported everything forks them.
+"""Servers, and other processes, that are up in a moment: a process that has imported everything forks them.
 
 Each is a process of its own, with sockets, signals and settings of its own, and so is its training process; only the
 imports, which take two processes seconds of processor time each, were made before. They end with the tests, as workers
@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO, Any, Self
 
+import uvicorn
 import uvicorn._subprocess
 from uvicorn.supervisors.multiprocess import SIGNALS
 
@@ -28,6 +29,7 @@ import app.cli
 import app.connection
 import app.listening
 import app.server
+import app.trainer
 from app.main import create_app
 from app.pacing import Timing
 from app.training_process import Price
@@ -62,10 +64,16 @@ class Forked:
     """A server, with what is asked here of a `subprocess.Popen`. What it prints is read from `stdout`."""
 
     def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path, world: World
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        world: World,
+        command: Callable[[Sequence[str]], None] | None = None,
     ) -> None:
         reads, writes = _FORKS.Pipe(duplex=False)
-        what = (list(arguments), dict(environment), folder, log, writes, world)
+        what = (list(arguments), dict(environment), folder, log, writes, world, command or unrolled)
         self._process = _FORKS.Process(target=_become, args=what)
         self._process.start()
         writes.close()
@@ -107,8 +115,41 @@ class Forked:
         self.stdout.close()
 
 
+def unrolled(arguments: Sequence[str]) -> None:
+    """The command that a server is, unless told otherwise."""
+    app.cli.main(arguments, prog_name="unrolled")
+
+
+def with_uvicorn(arguments: Sequence[str]) -> None:
+    """Another command: uvicorn's own."""
+    app.trainer.Child = partial(_born, price=ALL_UPDATES)  # type: ignore[misc, assignment]
+    uvicorn.main(arguments, prog_name="uvicorn")
+
+
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What it returns in a process of its own, whose imports are those that a server has."""
+    reads, writes = _FORKS.Pipe(duplex=False)
+    process = _FORKS.Process(target=_answer, args=(function, arguments, writes))
+    process.start()
+    writes.close()
+    try:
+        return reads.recv()
+    finally:
+        process.join()
+
+
+def _answer(function: Callable[..., Any], arguments: tuple[Any, ...], output: Connection) -> None:
+    output.send(function(*arguments))
+
+
 def _become(
-    arguments: list[str], environment: dict[str, str], folder: Path, log: Path, output: Connection, world: World
+    arguments: list[str],
+    environment: dict[str, str],
+    folder: Path,
+    log: Path,
+    output: Connection,
+    world: World,
+    command: Callable[[Sequence[str]], None],
 ) -> None:
     os.chdir(folder)
     os.environ.clear()
@@ -121,7 +162,7 @@ def _become(
     app.cli.Child = partial(_born, price=world.price)  # type: ignore[misc, assignment]
     world.become()
     uvicorn._subprocess.spawn = _Workers(world)  # type: ignore[assignment]
-    app.cli.main(arguments, prog_name="unrolled")
+    command(arguments)
 
 
 @dataclass(frozen=True)

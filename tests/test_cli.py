@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from app.cli import main
 from model.checkpoint import Checkpoint
 from model.recipe import Recipe
 from model.training import Learner
+from tests.nursery import Forked, World
 
-UNROLLED = str(Path(sys.executable).with_name("unrolled"))
 SINE = [round(float(np.sin(0.3 * t)), 6) for t in range(40)]
 
 
@@ -174,15 +173,18 @@ def test_a_run_that_diverges_says_so_and_keeps_its_last_good_state() -> None:
     Checkpoint.from_bytes(Path("last").read_bytes())
 
 
-def test_a_progress_bar_is_drawn_on_a_terminal_only() -> None:
+def test_a_progress_bar_is_drawn_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     ours, theirs = pty.openpty()
-    command = [UNROLLED, "train", "--updates", "3"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, check=True)
-    os.close(theirs)
+    with os.fdopen(theirs, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        main(["train", "--updates", "3"], standalone_mode=False)
     assert "training" in os.read(ours, 65_536).decode()
     os.close(ours)
-    assert "training" not in done.stdout
-    assert len(losses(done.stdout)) == 3
+    printed = capsys.readouterr().out
+    assert "training" not in printed
+    assert len(losses(printed)) == 3
 
 
 # ---------------------------------------------------------------- predict
@@ -277,13 +279,16 @@ def test_an_unknown_model_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_port_in_use_is_one_line_and_exit_code_2(workers: str) -> None:
+def test_a_port_in_use_is_one_line_and_exit_code_2(tmp_path: Path, workers: str) -> None:
+    log = tmp_path / "log"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        command = [UNROLLED, "serve", "--port", port, "--workers", workers]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"Error: cannot listen on 127.0.0.1 port {port}: ")
+        arguments = ["serve", "--port", port, "--workers", workers]
+        with Forked(arguments, os.environ, tmp_path, log, World()) as server:
+            assert server.wait(60) == 2
+    said = log.read_text()
+    assert said.startswith(f"Error: cannot listen on 127.0.0.1 port {port}: ")
+    assert said.count("\n") == 1
 
 
 def test_a_setting_out_of_bounds_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """A folder of models that is full or read-only, on a live server: uploads hear why, and nothing else is disturbed."""
 
+import ctypes
 import os
+import resource
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +15,7 @@ import pytest
 
 from tests.conftest import Server, running
 from tests.fuzz.blobs import good, heavy
+from tests.nursery import unrolled
 from tests.viewers import PATIENCE, viewer
 
 SINE = [0.0, 0.309, 0.588, 0.809, 0.951, 1.0]
@@ -46,13 +49,17 @@ class Disk:
         return {path.name for path in self.models.iterdir()} - {".lock"}
 
 
+NEW_NAMESPACE = 0x00020000  # CLONE_NEWNS
+CAPABILITIES_3 = 0x20080522
+HEEDS = ~0b110  # without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+
+
 @contextmanager
 def mounted(folder: Path) -> Iterator[Disk]:
     """A file system of its own, of ROOM bytes, that only this server sees."""
     models = folder / "models"
     models.mkdir()
-    mount = f'mount -t tmpfs -o size={ROOM} none "$0" && exec "$@"'
-    with running(folder, under=["unshare", "-m", "sh", "-c", mount, str(models)], models_dir=models) as server:
+    with running(folder, command=on_its_own_disk, models_dir=models) as server:
         inside = ["nsenter", "-t", str(server.process.pid), "-m", "mount", str(models), "-o"]
         yield Disk(
             server,
@@ -62,15 +69,31 @@ def mounted(folder: Path) -> Iterator[Disk]:
         )
 
 
+def on_its_own_disk(arguments: Sequence[str]) -> None:
+    assert ctypes.CDLL(None).unshare(NEW_NAMESPACE) == 0
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    models = os.environ["UNROLLED_MODELS_DIR"]
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", models], check=True)
+    unrolled(arguments)
+
+
 @contextmanager
 def limited(folder: Path) -> Iterator[Disk]:
     """What works without privileges: files of ROOM bytes at most, and mode bits, which root must be told to heed."""
     models = folder / "models"
     models.mkdir()
-    rights = "-dac_override,-dac_read_search"
-    heeds = ["setpriv", "--bounding-set", rights, "--inh-caps", rights] if os.geteuid() == 0 else []
-    with running(folder, under=["prlimit", f"--fsize={ROOM}", *heeds], models_dir=models) as server:
+    with running(folder, command=with_small_files, models_dir=models) as server:
         yield Disk(server, models, forbid=lambda: models.chmod(0o555), allow=lambda: models.chmod(0o755))
+
+
+def with_small_files(arguments: Sequence[str]) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
+    if os.geteuid() == 0:
+        libc, header, held = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(CAPABILITIES_3, 0), (ctypes.c_uint32 * 6)()
+        assert libc.capget(header, held) == 0
+        held[0], held[1] = held[0] & HEEDS, held[1] & HEEDS  # effective and permitted
+        assert libc.capset(header, held) == 0
+    unrolled(arguments)
 
 
 def may_mount() -> bool:

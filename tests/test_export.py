@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +21,8 @@ from model.recipe import Recipe
 from model.training import Learner
 from model.weights import bundled
 from tests.conftest import Server, running
+from tests.nursery import alone
+from tests.support.imported import imported_by_an_app
 
 
 def trained(cell: str = "rnn", hidden_size: int = 5, updates: int = 3) -> Checkpoint:
@@ -92,9 +92,7 @@ def test_equal_checkpoints_give_equal_bytes() -> None:
 
 
 def test_onnx_is_imported_when_the_first_model_is_asked_for() -> None:
-    code = "import app.main, app.cli, sys; app.main.create_app(); print('onnx' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert alone(imported_by_an_app, ["onnx"]) == []
 
 
 # ---------------------------------------------------------------- over HTTP

@@ -4,8 +4,6 @@ import gzip
 import hashlib
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,9 @@ from app.main import create_app
 from app.settings import Settings
 from model.recipe import Recipe
 from tests.conftest import Server
-from tests.viewers import viewer
+from tests.nursery import Forked, World, with_uvicorn
+from tests.test_live import eventually
+from tests.viewers import PATIENCE, viewer
 
 PLOTLY = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
 
@@ -126,19 +126,13 @@ def test_every_route_of_the_contract_is_there(tmp_path: Path) -> None:
 
 
 def test_it_starts_with_uvicorn_app_main_app_too(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0"]
-    environment = os.environ | {"UNROLLED_MODELS_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            port = None
-            while port is None:
-                line = process.stderr.readline()
-                assert line, "uvicorn ended"
-                if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
-                    port = int(found[1])
-            with viewer(f"ws://127.0.0.1:{port}/ws/train") as one:
-                one.open(pace="max")
-                assert one.updates(3)
-        finally:
-            process.kill()
+    log = tmp_path / "log"
+    log.touch()
+    settings = {"UNROLLED_MODELS_DIR": str(tmp_path)}
+    with Forked(["app.main:app", "--port", "0"], os.environ | settings, tmp_path, log, World(), with_uvicorn):
+        eventually(lambda: "running on http" in log.read_text(), PATIENCE, "it runs")
+        found = re.search(r"running on http://127\.0\.0\.1:(\d+)", log.read_text())
+        assert found
+        with viewer(f"ws://127.0.0.1:{found[1]}/ws/train") as one:
+            one.open(pace="max")
+            assert one.updates(3)

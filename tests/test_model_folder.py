@@ -143,16 +143,19 @@ def test_a_folder_that_may_only_be_read_forgets_use_and_serves_on(
 # ---------------------------------------------------------------- several processes
 
 
-def write_many(path: Path, seed: int, count: int, go: Any) -> None:
+def write_many(path: Path, seed: int, least: int, go: Any, enough: Any) -> None:
+    """Writes so often, and goes on until enough was read."""
     folder, draw = ModelFolder(path, MOST, MOST_BYTES), random.Random(seed)
     go.wait()
-    for _ in range(count):
+    written = 0
+    while written < least or not enough.is_set():
+        written += 1
         number = draw.randrange(40)
         folder.write(*model(number, 200 + 97 * number % 1500), {})
         folder.touch(draw.choice(folder.by_use({}) or [model(0)[0]]))
 
 
-def read_many(path: Path, stop: Any, told: Connection) -> None:
+def read_many(path: Path, enough: Any, stop: Any, told: Connection) -> None:
     """Reads whatever is listed until told to stop; says how many it read, how many were gone, and what went wrong."""
     folder = ModelFolder(path, MOST, MOST_BYTES)
     read = gone = 0
@@ -167,6 +170,8 @@ def read_many(path: Path, stop: Any, told: Connection) -> None:
                 read += 1
                 if hashlib.sha256(kept).hexdigest()[:16] != id:
                     wrong = f"{id} is half a file"
+        if read > 100:
+            enough.set()
         with folder._alone():
             sizes = [file.stat().st_size for file in path.glob("*" + module.SUFFIX)]
         if len(sizes) > MOST or sum(sizes) > MOST_BYTES:
@@ -189,10 +194,10 @@ def write_for_ever(path: Path) -> None:
 def test_the_bounds_hold_and_readers_see_whole_files_while_four_processes_write_at_once(
     tmp_path: Path, others: Any
 ) -> None:
-    go, stop = PROCESSES.Event(), PROCESSES.Event()
+    go, enough, stop = PROCESSES.Event(), PROCESSES.Event(), PROCESSES.Event()
     told, tell = PROCESSES.Pipe(False)
-    reader = others(read_many, tmp_path, stop, tell)
-    writers = [others(write_many, tmp_path, seed, 100, go) for seed in range(4)]
+    reader = others(read_many, tmp_path, enough, stop, tell)
+    writers = [others(write_many, tmp_path, seed, 100, go, enough) for seed in range(4)]
     go.set()
     for writer in writers:
         writer.join()

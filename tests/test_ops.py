@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -81,9 +80,7 @@ def test_two_apps_in_one_process_count_apart():
 def test_the_real_server_is_alive_ready_and_counts_what_it_refuses(server_url):
     with httpx.Client(base_url=server_url, timeout=30) as client:
         assert client.get("/healthz").json() == {"status": "ok"}
-        while client.get("/readyz").json() == {"status": "starting"}:  # until its training process is up
-            time.sleep(0.05)
-        assert client.get("/readyz").json() == {"status": "ok"}
+        eventually(lambda: client.get("/readyz").json() == {"status": "ok"}, 30, "its training process is up")
         client.post("/predict", json={"sequence": []})
         client.post("/predict", json={"sequence": [0.5]})
         text = client.get("/metrics").text

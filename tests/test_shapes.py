@@ -3,6 +3,7 @@
 Checking all of them in every test took half of the processor time of those that compute.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,8 @@ CHECKED = (
 
 def test_shapes_hold_wherever_the_maths_is_tested() -> None:
     tests = [f"{Path(__file__).parent}/{name}" for name in CHECKED]
-    options = ["-q", "--noconftest", "-p", "no:schemathesis", "--jaxtyping-packages=model,beartype.beartype"]
-    command = [sys.executable, "-m", "pytest", *options, *tests]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    plugins = ["-p", "jaxtyping._pytest_plugin", "-p", "pytest_timeout", "--noconftest"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, "--jaxtyping-packages=model,beartype.beartype", *tests]
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -2,9 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -23,8 +20,9 @@ from app.main import create_app
 from app.settings import Settings
 from app.token import Lock
 from tests.conftest import Server, running
-from tests.test_live import closed
-from tests.viewers import viewer
+from tests.nursery import Forked, World, with_uvicorn
+from tests.test_live import closed, eventually
+from tests.viewers import PATIENCE, viewer
 from tests.visits import DESK, SECONDS
 
 TOKEN = "open-sesame.0123456789_~"
@@ -230,29 +228,21 @@ def test_the_token_is_in_no_metric(private: Server) -> None:
 
 
 def test_uvicorns_own_log_of_requests_has_no_token(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0", "--no-use-colors"]
-    settings = {"UNROLLED_TOKEN": TOKEN, "UNROLLED_MODELS_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    arguments = ["app.main:app", "--port", "0", "--no-use-colors"]
+    settings = {"UNROLLED_TOKEN": TOKEN, "UNROLLED_MODELS_DIR": str(tmp_path)}
     log = tmp_path / "log"
-    with (
-        log.open("w") as out,
-        subprocess.Popen(command, env=os.environ | settings, stdout=out, stderr=out, text=True) as process,
-    ):
-        try:
-            for _ in range(3000):
-                if found := re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text()):
-                    break
-                assert process.poll() is None
-                time.sleep(0.02)
-            assert found
-            assert httpx.get(f"{found[1]}/?token={TOKEN}").status_code == 303
-            assert httpx.get(f"{found[1]}/?token={TOKEN}x").status_code == 401
-            assert httpx.get(f"{found[1]}/models", headers=BEARER).status_code == 200
-            while log.read_text().count("HTTP/1.1") < 3:
-                time.sleep(0.02)
-        finally:
-            process.kill()
-    assert '"GET / HTTP/1.1" 303' in log.read_text()
-    assert TOKEN not in log.read_text()
+    log.touch()
+    with Forked(arguments, os.environ | settings, tmp_path, log, World(), with_uvicorn) as process:
+        eventually(lambda: "running on http" in log.read_text(), PATIENCE, "it runs")
+        found = re.search(r"running on (http://127\.0\.0\.1:\d+)", log.read_text())
+        assert found
+        assert httpx.get(f"{found[1]}/?token={TOKEN}").status_code == 303
+        assert httpx.get(f"{found[1]}/?token={TOKEN}x").status_code == 401
+        assert httpx.get(f"{found[1]}/models", headers=BEARER).status_code == 200
+        said = "".join(process.stdout.readline() for _ in range(3))
+    assert '"GET / HTTP/1.1" 303' in said
+    assert said.count("HTTP/1.1") == 3
+    assert TOKEN not in said + log.read_text()
 
 
 # ---------------------------------------------------------------- in a browser

@@ -22,6 +22,7 @@ from model.receipt import Receipt
 from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.conftest import Server
+from tests.test_live import eventually
 from tests.viewers import PATIENCE, viewer
 
 PROTOCOL = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text("utf-8")
@@ -194,10 +195,20 @@ def test_a_replay_ends_with_its_connection_and_leaves_others_their_turns(server:
             made_by_then = server.metric("unrolled_updates_total")
             assert made_by_then > 0
         one.send(type="pause")
-        one.settles()
-        quiet = server.metric("unrolled_updates_total")
-        assert one.is_silent(1.0)
-        assert server.metric("unrolled_updates_total") == quiet
+        gone = 'unrolled_websockets{route="/ws/verify"}'
+        eventually(lambda: server.metric(gone) == 0, PATIENCE, "its end is noticed")
+        quiet = 0.0
+
+        def is_quiet() -> bool:
+            nonlocal quiet
+            before, quiet = quiet, server.metric("unrolled_updates_total")
+            return isinstance(one.kept(), bytes) and quiet == before
+
+        eventually(is_quiet, PATIENCE, "what was under way is made")
+        for _ in range(10):
+            one.send(type="step")
+            one.updates(1)
+        assert server.metric("unrolled_updates_total") == quiet + 10, "nothing is made but what is asked for"
 
 
 @pytest.mark.parametrize(("who", "text"), EXAMPLES, ids=[text[:40] for _, text in EXAMPLES])
