@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from model.checkpoint import Checkpoint, model_id
 from model.network import Network
 from model.recipe import Recipe
-from tests.visits import PHONE, Visit, Visits, folded
+from tests.support.node import folded
+from tests.visits import PHONE, Visit, Visits
 
 STATIC = Path(__file__).parent.parent / "static"
 WORDS = {name: json.loads((STATIC / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
@@ -273,16 +274,14 @@ SPOKEN = """
 """A summary whose clock stands until it is moved on, by ten updates a second or by rest."""
 
 
-def spoken(browser: Browser, server_url: str, script: str) -> list[tuple[int, str]]:
+def spoken(script: str) -> list[tuple[int, str]]:
     """What it says while `script` runs: milliseconds and text."""
-    said: list[tuple[int, str]] = folded(browser, server_url, SPOKEN + script + "return said;")
+    said: list[tuple[int, str]] = folded(SPOKEN + script + "return said;")
     return said
 
 
-def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, server_url: str) -> None:
+def test_the_spoken_summary_comes_at_most_every_five_seconds() -> None:
     said = spoken(
-        browser,
-        server_url,
         """
         runs(130);
         hears({type: 'pause'});
@@ -299,10 +298,8 @@ def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, s
     assert said[3][1].startswith("en summary.finished")
 
 
-def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Browser, server_url: str) -> None:
+def test_a_pause_after_a_play_is_said_again_however_short_the_play() -> None:
     said = spoken(
-        browser,
-        server_url,
         """
         runs(60);
         hears({type: 'pause'});
@@ -324,10 +321,8 @@ def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Brow
     ]
 
 
-def test_in_another_language_the_summary_is_said_again(browser: Browser, server_url: str) -> None:
+def test_in_another_language_the_summary_is_said_again() -> None:
     said = spoken(
-        browser,
-        server_url,
         """
         runs(60);
         words.language = 'zh';

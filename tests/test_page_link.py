@@ -166,8 +166,9 @@ def test_whatever_is_wrong_with_a_link_is_named(page: Visit) -> None:
         assert "#" + fragment(page) == link
 
 
-def test_what_is_quoted_of_a_link_fits_a_phone(visit: Visits, server_url: str) -> None:
-    page = visit(f"{server_url}/#hide={'a' * 100_000}", charts=False, viewport=PHONE)
+def test_what_is_quoted_of_a_link_fits_a_phone(page: Visit) -> None:
+    page.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.page.evaluate("() => { location.hash = `#hide=${'a'.repeat(100_000)}` }")
     expect(page.at("notice")).to_contain_text("a" * 60 + "…”")
     notice = page.at("notice").evaluate("it => [it.scrollWidth, it.clientWidth, it.clientHeight]")
     assert notice[0] == notice[1]
@@ -199,11 +200,8 @@ def test_a_link_hides_panels_and_controls_and_nobody_pays_for_them(visit: Visits
     assert page.page.evaluate("document.documentElement.scrollWidth") <= DESK["width"]
 
 
-def test_a_field_of_the_recipe_is_hidden_and_a_notice_is_seen_without_the_wave(
-    visit: Visits,
-    server_url: str,
-) -> None:
-    page = visit(f"{server_url}/#stop_after=3&hide=wave,recipe.noise", charts=False)
+def test_a_field_of_the_recipe_is_hidden_and_a_notice_is_seen_without_the_wave(page: Visit) -> None:
+    page.opens("stop_after=3&hide=wave,recipe.noise")
     expect(page.page.locator("[data-field=samples]")).to_be_visible()
     expect(page.page.locator("[data-field=noise]")).to_be_hidden()
     expect(page.at("notice")).to_be_visible()
@@ -227,10 +225,10 @@ DRAWN = """size => {
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
-    visit: Visits,
+    page: Visit,
     size: dict[str, int],
 ) -> None:
-    page = visit(charts=False, viewport=size)
+    page.page.set_viewport_size(size)  # type: ignore[arg-type]
 
     codes: dict[str, bytes] = {}
 
@@ -272,9 +270,9 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
     expect(page.at("link")).to_be_focused()
 
 
-def test_an_address_too_long_for_a_code_says_so(visit: Visits, server_url: str) -> None:
+def test_an_address_too_long_for_a_code_says_so(page: Visit) -> None:
     changes = "".join(f"&change={update}:learning_rate=0.01" for update in range(1000, 1080))
-    page = visit(server_url + "/#seed=3" + changes, charts=False, locale="zh-CN")
+    page.opens("seed=3&lang=zh" + changes)
     page.draws(1)
     page.at("link").click()
     expect(page.at("share").get_by_role("alert")).to_have_text(
@@ -293,10 +291,11 @@ BEHIND = """dialog => {
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_about_button_of_a_dialog_stands_right_behind_its_title(
-    visit: Visits,
+    page: Visit,
     size: dict[str, int],
 ) -> None:
-    page = visit(charts=False, viewport=size, locale="zh-CN")
+    page.page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.speaks("zh")
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     for opens, dialog in (("link", "share"), ("script", "script-dialog")):
@@ -320,8 +319,8 @@ def is_english(text: str) -> bool:
     return bool(words or re.search(r"([A-Za-z]{2,} ){2}[A-Za-z]{2,}", rest))
 
 
-def test_refusals_and_warnings_are_chinese_on_the_chinese_page(visit: Visits) -> None:
-    page = visit(charts=False, locale="zh-CN")
+def test_refusals_and_warnings_are_chinese_on_the_chinese_page(page: Visit) -> None:
+    page.speaks("zh")
     page.draws(1)
     page.choose("samples", 40)
     page.until(lambda: len(page.opened()) == 2, "the new run")
@@ -342,9 +341,14 @@ def test_refusals_and_warnings_are_chinese_on_the_chinese_page(visit: Visits) ->
 def test_no_english_is_left_on_the_chinese_page(visit: Visits) -> None:
     page = visit(locale="zh-CN")
     page.draws(3)
-    for panel in ("#happening", "#pad", "#graphs"):
+    page.pauses()
+    for panel, built in (
+        ("#happening", "#detach-cards li"),
+        ("#pad", "#pad-says"),
+        ("#graphs", "[data-kind]"),
+    ):
         page.page.locator(panel).scroll_into_view_if_needed()
-        page.page.wait_for_timeout(300)
+        expect(page.page.locator(panel).locator(built).first).to_be_visible()
     page.at("link").click()
     expect(page.at("share")).to_be_visible()
     texts: list[str] = page.page.evaluate(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -59,8 +60,10 @@ window.WebSocket = class extends Plain {
 """
 """Keeps the page's sockets at hand, so that a test can say something over them itself."""
 
+PLAYING = re.compile(r"\bplaying\b")
 FORGETS = """() => {
   localStorage.clear();
+  document.getElementById('notice-action').removeAttribute('data-testid');
   document.activeElement.blur();
   scrollTo({top: 0, behavior: 'instant'});
 }"""
@@ -169,20 +172,21 @@ class Visit:
         """Paste a link in this tab, and wait for its run."""
         asked, heard = len(self.sent), len(self.received)
         self.page.evaluate(PASTED, link)
-        found: list[int] = []
+        found: list[tuple[int, int]] = []
 
         def opened() -> bool:
             """Whether it is this run: another may have been asked for just before, and a twin's may be under way."""
             # a link leaves fields of the recipe out, the page itself none
-            opens = (each for each in self.sent[asked:] if "framework" not in each.get("recipe", ["framework"]))
-            tags = [each["tag"] for each in opens]
+            sent = enumerate(self.sent[asked:], asked)
+            tags = {each["tag"]: i for i, each in sent if "framework" not in each.get("recipe", ["framework"])}
             since = enumerate(self.received[heard:], heard)
-            found[:] = [i for i, each in since if each["type"] == "opened" and each.get("tag") in tags]
+            told = [(i, each.get("tag")) for i, each in since if each["type"] == "opened"]
+            found[:] = [(tags[tag], i) for i, tag in told if tag in tags]
             return bool(found)
 
         self.until(opened, f"the run of {link} begins")
-        del self.received[: found[-1]]
-        self.sent.clear()
+        asked, heard = found[-1]
+        del self.sent[:asked], self.received[:heard]
         self.until(lambda: any(each["type"] == "seen" for each in self.sent), "its first updates are drawn")
 
     def rests(self) -> None:
@@ -190,10 +194,15 @@ class Visit:
         script = "() => document.body.classList.contains('playing') && document.getElementById('play').click()"
         self.page.evaluate(script)
 
+    def speaks(self, language: str) -> None:
+        """Press the button of a language, and wait until the page speaks it."""
+        self.page.locator(f"[data-language={language}]").click()
+        expect(self.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
+
     def pauses(self) -> int:
         """Press pause; the update that the page then rests at. A checkpoint comes behind whatever was under way."""
-        self.at("play").click()
-        expect(self.at("status")).to_have_text("paused")
+        self.page.locator("#play").click()
+        expect(self.page.locator("body")).not_to_have_class(PLAYING)
         before = self.asked_for
         self.says({"type": "checkpoint"})
         self.until(lambda: self.asked_for > before, "the server has heard of the pause")
@@ -242,6 +251,7 @@ def begun(resident: Visit) -> Iterator[Visit]:
     troubles, resident.troubles = resident.troubles, []
     resident.page.unroute_all()
     resident.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    resident.page.emulate_media(color_scheme="null", reduced_motion="null")
     resident.rests()
     assert troubles == [], troubles
 
