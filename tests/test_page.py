@@ -34,9 +34,10 @@ def test_it_learns_without_a_click(visit: Visits) -> None:
     page.until(lambda: page.trace("prediction") != before, "the curve moves")
     page.says({"type": "pace", "pace": "max"})  # which is no click
     page.until(lambda: float(page.at("loss").inner_text() or 1) < 0.1, "the loss falls under 0.1")
+    expect(page.at("status")).to_have_text("live")
+    page.says({"type": "pause"})
     page.page.locator("#loss-chart").scroll_into_view_if_needed()
     page.until(lambda: len(page.trace("mean", "loss-chart")["y"]) > 5, "the loss is drawn")
-    expect(page.at("status")).to_have_text("live")
     expect(page.at("network-text")).to_contain_text("Linear(in_features=32")
     expect(page.at("lengths")).to_have_text(re.compile(r"^((10|20|30) ?)+$"))
     acknowledged = [message["update"] for message in page.sent if message["type"] == "seen"]
@@ -95,6 +96,7 @@ def test_pace_is_set_by_slider_and_keys(page: Visit) -> None:
 
 def test_keys_do_nothing_while_typing(page: Visit) -> None:
     page.draws(1)
+    page.pauses()
     page.at("source-paste").check()
     page.at("numbers").press_sequentially("r d ")
     assert len(page.opened()) == 1

@@ -63,10 +63,10 @@ def passes(page: Visit) -> None:
 
 def test_every_control_and_panel_has_two_sentences_in_both_languages(page: Visit) -> None:
     page.draws(2)
-    everything(page)
     expect(page.at("summary")).to_have_text(re.compile(r"^Update [\d,]+, loss [\d.e-]+"))
     expect(page.at("summary")).to_have_attribute("aria-live", "polite")
     page.pauses()
+    everything(page)
     for language in ("en", "zh"):
         page.page.locator(f"[data-language={language}]").click()
         expect(page.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
@@ -90,6 +90,7 @@ def test_every_control_and_panel_has_two_sentences_in_both_languages(page: Visit
 @pytest.mark.parametrize(("opener", "controls"), [("link", 18), ("script", 2)])
 def test_every_control_of_a_dialog_has_two_sentences_too(page: Visit, opener: str, controls: int) -> None:
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at(opener).click()
     dialog = page.page.locator("dialog[open]")
@@ -107,6 +108,7 @@ def test_every_control_of_a_dialog_has_two_sentences_too(page: Visit, opener: st
 
 def test_a_panel_is_explained_by_its_button_and_by_keyboard(page: Visit) -> None:
     page.draws(1)
+    page.pauses()
     button = page.page.locator("[data-about-of=loss]")
     button.focus()
     page.page.keyboard.press("Enter")
@@ -119,6 +121,7 @@ def test_a_panel_is_explained_by_its_button_and_by_keyboard(page: Visit) -> None
 
 def test_help_lists_the_keys_and_keys_are_ignored_while_typing(page: Visit) -> None:
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     dialog = page.page.locator("dialog[open]")
     page.page.locator("#recipe-seed").press("Shift+?")
@@ -143,6 +146,7 @@ def test_help_lists_the_keys_and_keys_are_ignored_while_typing(page: Visit) -> N
 
 def test_the_page_says_what_the_servers_log_calls_its_connection(page: Visit) -> None:
     page.draws(1)
+    page.pauses()
     name = page.opened()[-1]["connection"]
     assert page.page.locator("#status-word").get_attribute("title") == f"connection {name}"
     page.page.locator("body").press("?")
@@ -153,6 +157,7 @@ def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(page: Visit) -> None:
     asked: list[str] = []
     page.page.on("request", lambda request: asked.append(request.url))
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at("link").click()
     dialog = page.page.locator("dialog[open]")
@@ -190,6 +195,7 @@ def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: V
     upload_a_model_named_in_letters(server_url)
     page = visit(charts=False, locale="zh-CN")
     page.draws(2)
+    page.pauses()
     everything(page)
     expect(page.at("graphs-made")).to_contain_text(" 核）")
     texts: list[str] = page.page.evaluate("""() => {
@@ -365,6 +371,7 @@ def phone(visit: Visits, **options: Any) -> Visit:
 def test_every_target_of_a_phone_has_44_pixels_and_nothing_scrolls_sideways(visit: Visits) -> None:
     page = phone(visit, charts=False)
     page.draws(2)
+    page.pauses()
     page.page.locator("#recipe > summary").tap()
     everything(page)
     for language in ("en", "zh"):

@@ -56,7 +56,7 @@ def finds_nothing(page: Visit, language: str, openers: list[str]) -> None:
     page.speaks(language)
     page.page.locator("#recipe").evaluate("recipe => { recipe.open = true }")
     page.draws(3)
-    page.at("play").click()
+    page.pauses()
     everything(page)
     expect(page.page.locator("body")).not_to_have_class(re.compile("playing"))
     page.page.locator("[data-field=noise] .about").click()

@@ -246,12 +246,14 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
 
     page.page.route("**/qr", heard)
     page.draws(1)
+    page.pauses()
     expect(page.page.locator("#recipe-seed")).to_be_enabled()
     page.at("link").click()
     expect(page.at("share")).to_be_visible()
     has_code("")
     page.at("show-microscope").uncheck()
-    page.at("share-tour").check()
+    follows(page, "hide=microscope")
+    page.at("share-tour").check()  # while the run rests, nothing else has the page drawn
     expect(page.page.locator("#microscope")).to_be_hidden()
     follows(page, "hide=microscope&tour=1")
     expect(page.at("share-address")).to_have_value(page.page.url)
@@ -297,6 +299,7 @@ def test_the_about_button_of_a_dialog_stands_right_behind_its_title(
     page.page.set_viewport_size(size)  # type: ignore[arg-type]
     page.speaks("zh")
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     for opens, dialog in (("link", "share"), ("script", "script-dialog")):
         page.page.locator(f"#{opens}").click()

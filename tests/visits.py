@@ -301,19 +301,3 @@ def visit(browser: Browser, server_url: str) -> Iterator[Visits]:
         each.context.close()
     troubles = [trouble for each in opened for trouble in each.troubles]
     assert troubles == [], troubles
-
-
-def folded(browser: Browser, server_url: str, script: str) -> Any:
-    """Run `script` beside an empty page, with state.js at hand as `state`."""
-    page = browser.new_page()
-    page.goto(server_url + "/healthz")
-    result = page.evaluate(
-        "async () => { const state = await import('/static/state.js');"
-        "const chunk = (n) => ({update: n, length: 10, streams: 1, stream_ids: [0], t: [Array(10).fill(n)], "
-        "input: [Array(10).fill(0)], target: [Array(10).fill(1)], prediction: [Array(10).fill(0)], loss: 1 / n, "
-        "mean_loss: 1, milliseconds: {}});"
-        "const opened = {type: 'opened', protocol: 1, recipe: {seed: 1, learning_rate: 0.02}, changes: [], update: 0, "
-        "window: 5, network: {}};" + script + "}"
-    )
-    page.close()
-    return result
