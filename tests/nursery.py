@@ -34,10 +34,11 @@ _FORKS.set_forkserver_preload([__name__, "app.main", "app.server"])
 
 @dataclass(frozen=True)
 class World:
-    """What a server takes its updates to cost, and by which clock it paces them."""
+    """What a server takes its updates to cost, by which clock it paces them, and how long a pong may take."""
 
     price: Price = ALL_UPDATES
     timing: Timing = field(default_factory=Timing)
+    ping_seconds: float = app.server.PING_SECONDS
 
 
 class Forked:
@@ -102,6 +103,7 @@ def _become(
     sys.stdin, sys.stdout, sys.stderr = (open(number, "rw"[number > 0], closefd=False) for number in range(3))  # noqa: SIM115
     app.cli.Child = partial(_born, price=world.price)  # type: ignore[misc, assignment]
     app.server.create_app = partial(create_app, timing=world.timing)
+    app.server.PING_SECONDS = world.ping_seconds
     app.cli.main(arguments, prog_name="unrolled")
 
 
