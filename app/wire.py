@@ -48,6 +48,7 @@ class Parting:
     """
 
     seconds: float = 10.0
+    stop_seconds: float = 1.0  # where the server stops: two of a hundred that played at pace max missed its 1012
     most_bytes: int = 64 * 2**20  # as many as the largest message may have under any setting
 
 
@@ -274,13 +275,26 @@ class WebSocketWire(WebSocketsSansIOProtocol):
         assert self.conn.close_sent is not None
         code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._part(self._parting.seconds)
+
+    def shutdown(self) -> None:
+        if self.close_sent or self.conn.state is not State.OPEN:
+            super().shutdown()
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.SERVICE_RESTART})
+        self.conn.send_close(CloseCode.SERVICE_RESTART)
+        self._part(self._parting.stop_seconds)
+
+    def _part(self, seconds: float) -> None:
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent, self._unwanted = True, 0
         self.stop_keepalive()
         self.read_paused = False
+        if not self._pieces:  # else it is when these are read
+            self.transport.resume_reading()
         self.transport.write_eof()  # a browser that has heard the close need not wait for us to end
         if self.close_timer is None:  # else it was closed before, and its time runs
-            self.close_timer = self.loop.call_later(self._parting.seconds, self.transport.close)
+            self.close_timer = self.loop.call_later(seconds, self.transport.close)
 
     def handle_ping(self) -> None:
         pongs = b"".join(self.conn.data_to_send())

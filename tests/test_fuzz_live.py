@@ -1,10 +1,20 @@
 """A few of the cases of `make fuzz` against a live server, the same ones each time."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.conftest import Server
+from tests.conftest import Server, running
 from tests.fuzz import frames, machines
+from tests.fuzz.conftest import UNHURRIED
 from tests.fuzz.endpoints import UNSAID, Endpoints
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("fuzz"), world=UNHURRIED) as server:
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 @pytest.fixture(scope="module")

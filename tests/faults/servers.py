@@ -53,11 +53,10 @@ class Servers:
     def start(self, port: int) -> Running:
         folder = self._folder / str(len(self._started))
         folder.mkdir()
-        server = self._ending.enter_context(
-            running(folder, port, world=self._world, models_dir=self._folder / "models")
-        )
-        self._started.append(self._ending.enter_context(server))
-        return Running(self._started[-1], time.time())
+        starting = running(folder, port, world=self._world, models_dir=self._folder / "models")
+        server = self._ending.enter_context(starting)
+        self._started.append(server)
+        return Running(server, time.time())
 
     def log(self) -> str:
         """Of all of them."""

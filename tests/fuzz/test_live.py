@@ -34,7 +34,7 @@ HEAVY_SECONDS = 0.2
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    world = World(price=Told({"lstm": HEAVY_SECONDS}))
+    world = World(price=Told({"lstm": HEAVY_SECONDS}), ping_seconds=3600)
     with running(tmp_path_factory.mktemp("heavy"), world=world) as server:
         yield server
         assert "Traceback" not in server.log.read_text()
