@@ -1,12 +1,15 @@
 """Processor time of what a process started: itself, its servers, its browsers, and those of them that have ended."""
 
+import ctypes
 import os
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")
+SET_CHILD_SUBREAPER = 36  # of prctl(2)
 
 
 @dataclass(frozen=True)
@@ -14,34 +17,34 @@ class Process:
     """One process at one moment. `seconds` includes its children that ended and were waited for."""
 
     parent: int
-    began: int
+    has_ended: bool
     seconds: float
 
 
 class ProcessorTime:
     """How much this process and all that came of it have taken.
 
-    Where a process outlives its parent, as a training process does whose server was killed, nobody waits for it and its
-    time would be lost: what was last seen of it counts. Without /proc only this process and those it waited for count.
+    A process that outlives its parent, as a training process does whose server was killed and a browser's do, becomes
+    this one's child, and this one waits for it. Without Linux only this process and those it waited for count.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[int, Process] = {}
-        self._lost = 0.0
+        self._others: set[int] = set()  # that other processes than this one began
+        self._has_all = sys.platform == "linux" and ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1) == 0
 
     def seconds(self) -> float:
         """Since this process began."""
-        if not PROC.is_dir():
+        if not self._has_all:
             return sum(os.times()[:4])
-        before, self._seen = self._seen, tree(os.getpid())
-        for number, process in before.items():
-            if self._has_ended(number, process) and self._has_ended(process.parent, before.get(process.parent)):
-                self._lost += process.seconds
-        return self._lost + sum(process.seconds for process in self._seen.values())
-
-    def _has_ended(self, number: int, process: Process | None) -> bool:
-        now = self._seen.get(number)
-        return process is not None and (now is None or now.began != process.began)
+        this = os.getpid()
+        found = tree(this)
+        for number, process in found.items():
+            if process.parent not in (this, os.getppid()):
+                self._others.add(number)
+            elif process.has_ended and number in self._others:
+                self._others.remove(number)
+                os.waitpid(number, 0)
+        return sum(process.seconds for process in found.values())
 
 
 def tree(root: int) -> dict[int, Process]:
@@ -65,7 +68,7 @@ def _read(folder: Path) -> Process | None:
     except OSError:
         return None  # it has ended meanwhile
     fields = text.rpartition(")")[2].split()  # a name may hold anything, a bracket too
-    return Process(int(fields[1]), int(fields[19]), sum(map(int, fields[11:15])) / TICKS)
+    return Process(int(fields[1]), fields[0] == "Z", sum(map(int, fields[11:15])) / TICKS)
 
 
 def spend(seconds: float) -> None:

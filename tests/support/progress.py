@@ -39,10 +39,6 @@ class Taken:
         self.by_file[file] += now - self._until_now
         self._until_now = now
 
-    def sample(self) -> None:
-        """Look at who is there, some of whom are about to be killed."""
-        self._time.seconds()
-
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
