@@ -124,11 +124,11 @@ export class AddressBar {
 
   /** @param {import("./state.js").State} state @param {Record<string, any>|null} defaults of the recipe, once they are known */
   draw(state, defaults) {
+    if (this.#pending) this.#await(state); // before it is let go: after a reload its run may be there already
     if (defaults && !this.#defaults) {
       this.#defaults = defaults;
       if (this.#isHeld) this.#letGo();
     }
-    if (this.#pending) this.#await(state);
     if (this.refusal && this.#hasChosen(this.#store.state)) this.#chose();
     if (this.refusal || this.#pending || !this.#page) return;
     const tells = [state.recipe, state.changes, state.pace, this.#defaults, this.#hiding.names];

@@ -1,13 +1,13 @@
 import { Claims } from "./claims.js";
 import { isLink, readLink } from "./link.js";
-import { all, find, put, ready, remove } from "./kept.js";
+import { FORMAT, all, find, isWhole, put, ready, remove } from "./kept.js";
 import { rest } from "./state.js";
+import { carried, carry, remember, remembered } from "./tab.js";
 import { throttled } from "./throttle.js";
 
 /** Keeps this tab's run where a reload finds it again. */
 
 const KEEP_EVERY = 5000; // ms at most; a tab that is hidden or left keeps at once
-const TAB = "unrolled.run"; // where a tab remembers its run: a reload keeps it, another tab has its own
 /** A run that was given up before this update is not worth one of the places. */
 const WORTH_KEEPING = 20;
 
@@ -30,9 +30,13 @@ export class Keeper {
       if (before.run !== after.run) {
         this.#put(before);
         this.#another(after.run);
+      } else if (before.connection.status === "live" && after.connection.status !== "live") {
+        this.#put(); // another run may be asked for while there is none, and the checkpoint given up with this one
       }
       const changed = ["update", "changes", "playing", "pace"].some((name) => before[name] !== after[name]);
-      if (changed && after.update > 0) this.#keep();
+      if (!changed || after.update === 0) return;
+      if (this.#newest > 0) this.#keep();
+      else this.#put(); // whatever was written last was another run
     });
   }
 
@@ -43,7 +47,11 @@ export class Keeper {
   async ofThisTab(hash) {
     const { id, hash: before } = remembered();
     if (!id || (await this.#claims.isTaken(id))) return null;
-    const kept = await find(id); // by now the page before has written its last
+    const found = await find(id);
+    const left = carried();
+    const wasLate = left?.id === id && isWhole(left) && !(found?.saved >= left.saved);
+    if (wasLate) put(left); // which the page before could not any more
+    const kept = wasLate ? left : found;
     return kept && (hash === before || isOf(kept, hash)) ? kept : null;
   }
 
@@ -60,7 +68,7 @@ export class Keeper {
     const { bar } = page;
     ready();
     addEventListener("pagehide", () => {
-      this.#put();
+      carry(this.#put());
       if (this.#run > 0) remember(this.#claims.id, bar.refusal ? null : location.hash);
     });
     document.addEventListener("visibilitychange", () => document.hidden && this.#put());
@@ -100,12 +108,14 @@ export class Keeper {
     remember(kept.id);
   }
 
+  /** @returns {Kept|null} what was kept of the run, where there was something to keep */
   #put(state = this.#page.store.state) {
     const { live, bar, ledger, twin } = this.#page;
     const { held: checkpoint } = live;
-    if (state.update === 0 || !checkpoint || bar.refusal) return;
+    if (state.update === 0 || !checkpoint || bar.refusal) return null;
     this.#newest = state.update;
-    put({
+    const run = {
+      format: FORMAT,
       id: this.#claims.id,
       saved: Date.now(),
       link: bar.fragmentOf(state),
@@ -113,7 +123,9 @@ export class Keeper {
       shown: rest(state),
       ledger: ledger.snapshot(),
       twin: twin.kept,
-    });
+    };
+    put(run);
+    return run;
   }
 
   /** The run before stays among the latest. */
@@ -133,21 +145,4 @@ function isOf({ link }, hash) {
     return JSON.stringify([recipe, changes, wrong]);
   };
   return !isLink(hash) || asked(link) === asked(hash);
-}
-
-/** @returns {{id?: string, hash?: string|null}} the tab's run, and the fragment that it had as the tab was left */
-function remembered() {
-  try {
-    return JSON.parse(sessionStorage.getItem(TAB)) ?? {};
-  } catch {
-    return {}; // a page in a frame may be allowed nothing
-  }
-}
-
-function remember(id, hash = null) {
-  try {
-    sessionStorage.setItem(TAB, JSON.stringify({ id, hash }));
-  } catch {
-    // then it cannot be found again
-  }
 }

@@ -19,7 +19,7 @@ const NAME = "unrolled";
 const VERSION = 1;
 const RUNS = "runs";
 /** Counted up whenever `shown` or `ledger` changes its shape. */
-const FORMAT = 1;
+export const FORMAT = 1;
 /** Runs kept: the latest. */
 export const MOST_RUNS = 10;
 
@@ -43,8 +43,8 @@ function open() {
   return opening;
 }
 
-/** A page must start whatever it finds. */
-function isWhole({ format, checkpoint, shown, ledger }) {
+/** A page must start whatever it finds. @param {Record<string, any>} run @returns {boolean} */
+export function isWhole({ format, checkpoint, shown, ledger }) {
   const { recipe, current, chunks, changes, lengths, recent, losses } = shown ?? {};
   const lists = [chunks, changes, lengths, recent, losses?.points];
   const isShown = Boolean(recipe && current) && lists.every(Array.isArray);
@@ -92,12 +92,12 @@ export async function all() {
 /**
  * Keeps a run, in the place of what was kept of it before; the oldest beyond MOST_RUNS goes. Where the database is open
  * all is said to it before this returns: a page that is left has no later moment.
- * @param {Omit<Kept, "format">} run
+ * @param {Kept} run
  */
 export async function put(run) {
   try {
     const transaction = (database ?? (await open())).transaction(RUNS, "readwrite");
-    transaction.objectStore(RUNS).put({ ...run, format: FORMAT });
+    transaction.objectStore(RUNS).put(run);
     transaction.commit();
     await trim(run.id);
   } catch {

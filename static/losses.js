@@ -74,13 +74,27 @@ function floorsAbove({ floors }, recent, carriedFor) {
   );
 }
 
-/** @param {import("./state.js").State} state @returns {Record<string, Reach>} by the floor's name */
-export function withReached(state, recent, carriedFor, update) {
-  const above = floorsAbove(state, recent, carriedFor);
-  const was = Object.keys(state.reached).filter((name) => state.reached[name].under);
-  if (above.join() === was.join()) return state.reached;
+/**
+ * Judged anew with every update: how many came in one message is the network's doing, not the run's.
+ * @param {import("./state.js").State} state
+ * @param {{update: number, loss: number, carried: boolean}[]} fresh updates
+ * @returns {{carriedFor: number, reached: Record<string, Reach>}} what was reached by the floor's name
+ */
+export function withReached(state, fresh) {
+  let { recent, carriedFor, reached } = state;
+  for (const { update, loss, carried } of fresh) {
+    recent = recent.concat(loss).slice(-RECENT);
+    carriedFor = carried ? carriedFor + 1 : 0;
+    reached = judged(reached, floorsAbove(state, recent, carriedFor), update);
+  }
+  return { carriedFor, reached };
+}
+
+function judged(before, above, update) {
+  const was = Object.keys(before).filter((name) => before[name].under);
+  if (above.join() === was.join()) return before;
   const reached = {};
-  for (const [name, reach] of Object.entries(state.reached)) reached[name] = { ...reach, under: above.includes(name) };
+  for (const [name, reach] of Object.entries(before)) reached[name] = { ...reach, under: above.includes(name) };
   for (const name of above) if (!was.includes(name)) reached[name] = { since: update, under: true };
   return reached;
 }

@@ -121,7 +121,7 @@ bar.serve({ live, twin, theme, language: () => speak(preferredLanguage()), tour:
 
 at("link").addEventListener("click", async () => {
   const { Share } = await import("./share.js");
-  share ??= new Share(words, bar, hiding);
+  share ??= new Share(words, bar, hiding, () => store.redraw());
   share.open();
 });
 

@@ -21,8 +21,9 @@ export class Share {
    * @param {import("./words.js").Words} words
    * @param {import("./address.js").AddressBar} bar
    * @param {import("./hiding.js").Hiding} hiding
+   * @param {() => void} redraw
    */
-  constructor(words, bar, hiding) {
+  constructor(words, bar, hiding, redraw) {
     this.#words = words;
     this.#bar = bar;
     this.#hiding = hiding;
@@ -34,6 +35,7 @@ export class Share {
     tour.addEventListener("change", () => {
       bar.tour = tour.checked ? 1 : null;
       this.draw();
+      redraw(); // a run that rests draws nothing by itself, and the address would stay behind
     });
     document.body.append(dialog);
   }

@@ -285,15 +285,13 @@ function folded(state, { updates, updates_per_second: rate = null, viewers = 1 }
   const newest = fresh[fresh.length - 1];
   const { losses, recent } = withLosses(state, fresh);
   const made = Math.max(state.made, newest.update);
-  const carriedFor = chunks.reduce((count, { carried }) => (carried ? count + 1 : 0), state.carriedFor);
   return {
     ...state,
     made,
     behind: rate === null ? null : { rate, viewers },
     current: hasCome(state, made) ? recipeAfter(state.recipe, state.changes, made) : state.current,
     recent,
-    carriedFor,
-    reached: withReached(state, recent, carriedFor, newest.update),
+    ...withReached(state, chunks),
     update: newest.update,
     loss: newest.loss,
     meanLoss: newest.mean_loss,

@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from tests.nursery import Forked, World
-from tests.visits import browser, visit
+from tests.visits import browser, charted, charted_resident, chromium, page, resident, visit
 
-__all__ = ["browser", "visit"]
+if TYPE_CHECKING:  # else the process that only deals tests out would import torch, and it is the first to say something
+    from tests.nursery import Forked, World
+
+__all__ = ["browser", "charted", "charted_resident", "chromium", "page", "resident", "visit"]
 
 pytest_plugins = ["tests.support.progress"]
 
@@ -24,7 +27,7 @@ class Server:
     """A running server process."""
 
     url: str
-    process: subprocess.Popen[str] | Forked
+    process: "subprocess.Popen[str] | Forked"
     log: Path
 
     @property
@@ -48,7 +51,7 @@ def running(
     folder: Path,
     port: int = 0,
     under: Sequence[str | Path] = (),
-    world: World | None = None,
+    world: "World | None" = None,
     command: Callable[[Sequence[str]], None] | None = None,
     **settings: object,
 ) -> Iterator[Server]:
@@ -58,6 +61,8 @@ def running(
     would. All others are forked, and so are their workers, which saves their imports, in a `world` of their own; what
     must happen there first, `command` does before it becomes the server.
     """
+    from tests.nursery import Forked, World
+
     environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))
     log = folder / "server.log"
@@ -97,7 +102,7 @@ def server_url(server: Server) -> str:
 def start_server(tmp_path: Path) -> Callable[..., object]:
     """Starts another server, with settings of its own: `with start_server(max_viewers=2) as server`."""
 
-    def start(port: int = 0, world: World | None = None, **settings: object) -> object:
+    def start(port: int = 0, world: "World | None" = None, **settings: object) -> object:
         return running(tmp_path, port, world=world, **settings)
 
     return start

@@ -1,4 +1,4 @@
-"""A few of the faults of `make faults`: each cell through one `kill -9`, and a wire that is cut under a page."""
+"""A few of the faults of `make faults`: runs of each cell through a `kill -9`, and a wire that is cut under a page."""
 
 import random
 from collections.abc import Iterator
@@ -6,22 +6,26 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.faults.kills import survives
+from tests.faults.kills import survive
 from tests.faults.pages import follows, link, now
 from tests.faults.proxy import Proxy
 from tests.faults.servers import Servers, free_port, servers
+from tests.nursery import World
+from tests.support.cost import Told
+
+LEISURELY = World(price=Told(dict.fromkeys(("rnn", "gru", "lstm"), 0.01)))
+"""At pace max there are a hundred updates a second on any machine; all are made again to be compared."""
 
 
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with servers(tmp_path_factory.mktemp("faults")) as started:
+    with servers(tmp_path_factory.mktemp("faults"), LEISURELY) as started:
         yield started
         assert "Traceback" not in started.log()
 
 
-@pytest.mark.parametrize(("cell", "pace"), [("rnn", "max"), ("gru", 20), ("lstm", "max")])
-def test_a_run_survives_a_kill_to_the_bit(nursery: Servers, cell: str, pace: float | str) -> None:
-    survives(nursery, cell, pace, kills=1, seed=1)
+def test_runs_of_every_cell_survive_a_kill_to_the_bit(nursery: Servers) -> None:
+    survive(nursery, [("rnn", "max"), ("gru", 20), ("lstm", "max")], kills=1, seed=1, longest=0.4)
 
 
 def test_a_page_goes_on_to_the_bit_after_its_wire_was_cut_and_its_server_killed(

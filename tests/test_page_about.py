@@ -8,12 +8,13 @@ from typing import Any
 import httpx
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from model.checkpoint import Checkpoint, model_id
 from model.network import Network
 from model.recipe import Recipe
-from tests.visits import PHONE, Visit, Visits, folded
+from tests.support.node import folded
+from tests.visits import PHONE, Visit, Visits
 
 STATIC = Path(__file__).parent.parent / "static"
 WORDS = {name: json.loads((STATIC / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
@@ -60,13 +61,12 @@ def passes(page: Visit) -> None:
         page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
-def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_every_control_and_panel_has_two_sentences_in_both_languages(page: Visit) -> None:
     page.draws(2)
-    everything(page)
     expect(page.at("summary")).to_have_text(re.compile(r"^Update [\d,]+, loss [\d.e-]+"))
     expect(page.at("summary")).to_have_attribute("aria-live", "polite")
     page.pauses()
+    everything(page)
     for language in ("en", "zh"):
         page.page.locator(f"[data-language={language}]").click()
         expect(page.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
@@ -88,13 +88,9 @@ def test_every_control_and_panel_has_two_sentences_in_both_languages(visit: Visi
 
 
 @pytest.mark.parametrize(("opener", "controls"), [("link", 18), ("script", 2)])
-def test_every_control_of_a_dialog_has_two_sentences_too(
-    visit: Visits,
-    opener: str,
-    controls: int,
-) -> None:
-    page = visit(charts=False)
+def test_every_control_of_a_dialog_has_two_sentences_too(page: Visit, opener: str, controls: int) -> None:
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at(opener).click()
     dialog = page.page.locator("dialog[open]")
@@ -110,9 +106,9 @@ def test_every_control_of_a_dialog_has_two_sentences_too(
     expect(dialog.locator("[popover]")).to_contain_text(WORDS["en"][f"about.panel.{name}"])
 
 
-def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_a_panel_is_explained_by_its_button_and_by_keyboard(page: Visit) -> None:
     page.draws(1)
+    page.pauses()
     button = page.page.locator("[data-about-of=loss]")
     button.focus()
     page.page.keyboard.press("Enter")
@@ -123,9 +119,9 @@ def test_a_panel_is_explained_by_its_button_and_by_keyboard(visit: Visits) -> No
     expect(button).to_be_focused()
 
 
-def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_help_lists_the_keys_and_keys_are_ignored_while_typing(page: Visit) -> None:
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     dialog = page.page.locator("dialog[open]")
     page.page.locator("#recipe-seed").press("Shift+?")
@@ -148,20 +144,20 @@ def test_help_lists_the_keys_and_keys_are_ignored_while_typing(visit: Visits) ->
     expect(page.at("help")).to_be_focused()
 
 
-def test_the_page_says_what_the_servers_log_calls_its_connection(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_the_page_says_what_the_servers_log_calls_its_connection(page: Visit) -> None:
     page.draws(1)
+    page.pauses()
     name = page.opened()[-1]["connection"]
     assert page.page.locator("#status-word").get_attribute("title") == f"connection {name}"
     page.page.locator("body").press("?")
     expect(page.page.locator("dialog[open]")).to_contain_text(f"the name of your connection: {name}.")
 
 
-def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_keys_for_tour_and_help_do_nothing_behind_a_dialog(page: Visit) -> None:
     asked: list[str] = []
     page.page.on("request", lambda request: asked.append(request.url))
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at("link").click()
     dialog = page.page.locator("dialog[open]")
@@ -199,6 +195,7 @@ def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: V
     upload_a_model_named_in_letters(server_url)
     page = visit(charts=False, locale="zh-CN")
     page.draws(2)
+    page.pauses()
     everything(page)
     expect(page.at("graphs-made")).to_contain_text(" 核）")
     texts: list[str] = page.page.evaluate("""() => {
@@ -218,8 +215,7 @@ def test_the_chinese_page_says_everything_but_names_and_code_in_chinese(visit: V
     expect(page.at("graphs-made")).to_contain_text(" cores")
 
 
-def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_the_preset_that_resets_the_state_says_what_is_remembered(page: Visit) -> None:
     page.draws(1)
     preset = page.page.locator("[data-preset=no_memory]")
     expect(preset).to_have_text("State reset")
@@ -232,8 +228,7 @@ def test_the_preset_that_resets_the_state_says_what_is_remembered(visit: Visits)
     expect(page.page.locator("#preset-caption")).to_contain_text("片段之内记得住")
 
 
-def test_what_the_charts_draw_is_there_as_tables(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_what_the_charts_draw_is_there_as_tables(page: Visit) -> None:
     page.draws(4)
     page.pauses()
     newest = page.updates()[-1]
@@ -285,16 +280,14 @@ SPOKEN = """
 """A summary whose clock stands until it is moved on, by ten updates a second or by rest."""
 
 
-def spoken(browser: Browser, server_url: str, script: str) -> list[tuple[int, str]]:
+def spoken(script: str) -> list[tuple[int, str]]:
     """What it says while `script` runs: milliseconds and text."""
-    said: list[tuple[int, str]] = folded(browser, server_url, SPOKEN + script + "return said;")
+    said: list[tuple[int, str]] = folded(SPOKEN + script + "return said;")
     return said
 
 
-def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, server_url: str) -> None:
+def test_the_spoken_summary_comes_at_most_every_five_seconds() -> None:
     said = spoken(
-        browser,
-        server_url,
         """
         runs(130);
         hears({type: 'pause'});
@@ -311,10 +304,8 @@ def test_the_spoken_summary_comes_at_most_every_five_seconds(browser: Browser, s
     assert said[3][1].startswith("en summary.finished")
 
 
-def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Browser, server_url: str) -> None:
+def test_a_pause_after_a_play_is_said_again_however_short_the_play() -> None:
     said = spoken(
-        browser,
-        server_url,
         """
         runs(60);
         hears({type: 'pause'});
@@ -336,10 +327,8 @@ def test_a_pause_after_a_play_is_said_again_however_short_the_play(browser: Brow
     ]
 
 
-def test_in_another_language_the_summary_is_said_again(browser: Browser, server_url: str) -> None:
+def test_in_another_language_the_summary_is_said_again() -> None:
     said = spoken(
-        browser,
-        server_url,
         """
         runs(60);
         words.language = 'zh';
@@ -382,6 +371,7 @@ def phone(visit: Visits, **options: Any) -> Visit:
 def test_every_target_of_a_phone_has_44_pixels_and_nothing_scrolls_sideways(visit: Visits) -> None:
     page = phone(visit, charts=False)
     page.draws(2)
+    page.pauses()
     page.page.locator("#recipe > summary").tap()
     everything(page)
     for language in ("en", "zh"):

@@ -15,9 +15,10 @@ from app.chart import page as chart
 from model.checkpoint import Checkpoint
 from model.recipe import Change, Recipe
 from model.training import Learner
+from tests.support.node import folded
 from tests.test_page_axe import AXE, RULES
-from tests.test_page_keep import comes_near, saves
-from tests.visits import PHONE, Visit, Visits, folded
+from tests.test_page_keep import cheap, comes_near, saves
+from tests.visits import PHONE, Visit, Visits
 
 LEDGER = (
     "const {Ledger, MOST_ROWS, FIRST_CHUNKS, NEWEST_CHUNKS, MOST_SAMPLES} = await import('/static/ledger.js');"
@@ -30,7 +31,7 @@ LEDGER = (
 """Beside `folded`'s own: a ledger that hears a store, and messages of updates."""
 
 
-def test_the_ledger_keeps_every_update_seen_once_and_to_the_bit(browser: Browser, server_url: str) -> None:
+def test_the_ledger_keeps_every_update_seen_once_and_to_the_bit() -> None:
     script = """
       const {store, ledger} = begun();
       store.dispatch(updates(1, 3, {loss: 0.41000003, nodes: 12, milliseconds: {forward: 0.25, backward: 0.5}}));
@@ -43,7 +44,7 @@ def test_the_ledger_keeps_every_update_seen_once_and_to_the_bit(browser: Browser
         chunks: ledger.chunks.map(({update}) => update), drawn: ledger.chunks[5].prediction[0],
       };
     """
-    kept = folded(browser, server_url, LEDGER + script)
+    kept = folded(LEDGER + script)
     assert kept["update"] == kept["chunks"] == [1, 2, 3, 4, 5, 6]
     assert kept["loss"][:3] == [0.4100000262260437] * 3, "the float32 that the server's shortest form stands for"
     assert kept["nodes"] == ["12", "12", "12", "NaN", "NaN", "NaN"]
@@ -51,9 +52,7 @@ def test_the_ledger_keeps_every_update_seen_once_and_to_the_bit(browser: Browser
     assert kept["drawn"] == 0.25
 
 
-def test_the_ledger_begins_anew_with_each_run_and_rewrites_what_is_made_again(
-    browser: Browser, server_url: str
-) -> None:
+def test_the_ledger_begins_anew_with_each_run_and_rewrites_what_is_made_again() -> None:
     script = """
       const {store, ledger} = begun();
       store.dispatch(updates(1, 9));
@@ -70,7 +69,7 @@ def test_the_ledger_begins_anew_with_each_run_and_rewrites_what_is_made_again(
         chunks: other.ledger.chunks.map(({update}) => update),
         other: other.ledger.restore({...kept, format: 2}), count: other.ledger.count};
     """
-    kept = folded(browser, server_url, LEDGER + script)
+    kept = folded(LEDGER + script)
     assert kept["empty"] == 0
     assert kept["update"] == kept["chunks"] == list(range(1, 12))
     assert kept["loss"][2:] == [0.5, 0.5]
@@ -78,7 +77,7 @@ def test_the_ledger_begins_anew_with_each_run_and_rewrites_what_is_made_again(
     assert kept["count"] == 11
 
 
-def test_the_ledger_is_bounded_and_says_from_where_it_holds(browser: Browser, server_url: str) -> None:
+def test_the_ledger_is_bounded_and_says_from_where_it_holds() -> None:
     script = """
       const {store, ledger} = begun();
       for (let from = 1; from < 50_000; from += 250) store.dispatch(updates(from, from + 249));
@@ -97,7 +96,7 @@ def test_the_ledger_is_bounded_and_says_from_where_it_holds(browser: Browser, se
         large: large.ledger.chunks.map(({update, input}) => [update, input.length]),
       };
     """
-    kept = folded(browser, server_url, LEDGER + script)
+    kept = folded(LEDGER + script)
     assert kept["count"] == kept["most"] == kept["again"] == 20_000
     assert (kept["from"], kept["to"]) == (30_001, 50_000)
     first, newest = kept["kept"]
@@ -114,7 +113,7 @@ def floats(numbers: list[Any]) -> list[int]:
 
 
 def test_csv_and_json_hold_every_update_seen_and_read_back_to_the_bit(visit: Visits) -> None:
-    page = visit(charts=False)
+    page = visit(prepare=cheap)
     page.draws(3)
     page.changes("learning_rate", 0.005)
     page.draws(page.update + 3)
@@ -153,17 +152,23 @@ def test_what_was_seen_and_the_newest_checkpoint_can_be_had_without_a_server(
     visit: Visits, start_server: Callable[..., Any]
 ) -> None:
     with start_server() as server:
-        page = visit(server.url, charts=False)
+        page = visit(server.url, prepare=cheap)
         page.draws(5)
         with page.page.expect_response("**/player.html"):
             comes_near(page)
         server.process.kill()
         expect(page.at("keep-use")).to_be_disabled()
-        seen = page.updates()
+        seen = [update["update"] for update in page.updates()]
+        files = {}
         for kind in ("csv", "json", "animation"):
-            name, data = saves(page, f"keep-{kind}")
+            name, files[kind] = saves(page, f"keep-{kind}")
             assert name.startswith(f"unrolled-rnn-seed1-updates1-{len(seen)}.")
-            assert len(data) > 1000
+        assert [int(row["update"]) for row in csv.DictReader(io.StringIO(files["csv"].decode()))] == seen
+        assert [row["update"] for row in json.loads(files["json"])["updates"]] == seen
+        player = page.context.new_page()
+        player.set_content(files["animation"].decode())
+        expect(player.locator("#at")).to_have_attribute("max", str(len(seen) - 1))
+        player.close()
         name, data = saves(page)
         held = Checkpoint.from_bytes(data).run.update
         assert name == f"unrolled-rnn-seed1-update{held}.safetensors"
@@ -172,8 +177,8 @@ def test_what_was_seen_and_the_newest_checkpoint_can_be_had_without_a_server(
     page.troubles[:] = [trouble for trouble in page.troubles if "WebSocket" not in trouble]
 
 
-def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, tmp_path: Path) -> None:
-    page = visit(charts=False)
+def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, server_url: str, tmp_path: Path) -> None:
+    page = visit(server_url + "/#pace=60", prepare=cheap)
     page.draws(60)  # ten seconds to play
     resting = page.pauses()
     comes_near(page)
@@ -214,8 +219,11 @@ def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, tmp_path
         player.close()
 
 
-def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, server_url: str, tmp_path: Path) -> None:
+def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, tmp_path: Path) -> None:
     script = """
+      const {readFile} = await import('node:fs/promises');
+      globalThis.document = {documentElement: {}, querySelectorAll: () => []};
+      globalThis.fetch = async (path) => new Response(await readFile(new URL(path.replace('static/', ''), '/static/')));
       const {animation, playerOf} = await import('/static/export_animation.js');
       const {Words} = await import('/static/words.js');
       const words = new Words();
@@ -227,7 +235,7 @@ def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, server_url
       return animation(ledger, {...store.state, recipe, floors: {}}, words, await playerOf());
     """
     file = tmp_path / "evil.html"
-    file.write_text(folded(browser, server_url, LEDGER + script), "utf-8")
+    file.write_text(folded(LEDGER + script), "utf-8")
     page = browser.new_page()
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from model.lab.kinds import KINDS
-from tests.visits import PHONE, Visit, Visits
+from tests.support.node import folded
+from tests.visits import DESK, PHONE, Visit, Visits
 
 STATIC = Path(__file__).parent.parent / "static"
 RECORDING = json.loads((STATIC / "graphs.json").read_text("utf-8"))
@@ -39,23 +40,45 @@ def number(page: Visit, kind: str, column: str) -> Locator:
     return row(page, kind).locator(f"[data-column={column}] b")
 
 
-Answers = Callable[[WebSocketRoute], None]
+Answers = Callable[[WebSocketRoute], object]
+
+
+@pytest.fixture(scope="module")
+def lab_resident(browser: Browser, server_url: str) -> Iterator[tuple[Visit, list[Answers], list[WebSocketRoute]]]:
+    """One page for all these tests; who answers its lab's socket, the last of them; and its sockets."""
+    answers: list[Answers] = [WebSocketRoute.connect_to_server]
+    sockets: list[WebSocketRoute] = []
+
+    def opened(route: WebSocketRoute) -> None:
+        sockets.append(route)
+        answers[-1](route)
+
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    context.route_web_socket("**/ws/graphs", opened)
+    page = Visit(context, server_url + "/", charts=False)
+    page.pauses()
+    yield lab(page), answers, sockets
+    context.close()
 
 
 @pytest.fixture
-def visit_with(visit: Visits) -> Callable[..., Visit]:
-    """Opens the page with the lab's socket, its recording or both answered by the test."""
+def visit_with(
+    lab_resident: tuple[Visit, list[Answers], list[WebSocketRoute]],
+) -> Iterator[Callable[..., Visit]]:
+    """The page at its lab, at rest, with the lab's socket answered by the test."""
+    page, answers, sockets = lab_resident
 
-    def visit_with(answers: Answers | None = None, recording: dict[str, Any] | None = None) -> Visit:
-        def prepare(page: Page) -> None:
-            if answers:
-                page.route_web_socket("**/ws/graphs", answers)
-            if recording:
-                page.route("**/static/graphs.json", lambda route: route.fulfill(json=recording))
+    def visit_with(answer: Answers | None = None) -> Visit:
+        if answer:
+            answers.append(answer)
+        return page
 
-        return lab(visit(charts=False, prepare=prepare))
-
-    return visit_with
+    yield visit_with
+    if page.at("graphs-cancel").is_visible():
+        sockets[-1].close()
+        expect(page.at("graphs-run")).to_be_visible()
+    del answers[1:]
+    assert page.troubles == []
 
 
 def only_quick(route: WebSocketRoute) -> None:
@@ -81,6 +104,7 @@ def test_the_recording_comes_only_when_its_panel_comes_near(visit: Visits) -> No
     fetched: list[str] = []
     page.page.on("request", lambda request: fetched.append(request.url))
     page.draws(3)
+    page.pauses()
     assert not [url for url in fetched if "graphs" in url]
     lab(page)
     assert [url for url in fetched if url.endswith("/static/graphs.json")]
@@ -89,8 +113,8 @@ def test_the_recording_comes_only_when_its_panel_comes_near(visit: Visits) -> No
     assert drawn == [[name, len(RECORDING["chunks"]) + 1] for name in KINDS]
 
 
-def test_the_recording_says_when_on_what_and_with_what(visit: Visits) -> None:
-    page = lab(visit(charts=False))
+def test_the_recording_says_when_on_what_and_with_what(visit_with: Callable[..., Visit]) -> None:
+    page = visit_with()
     made = page.at("graphs-made")
     expect(made).to_contain_text(RECORDING["processor"])
     expect(made).to_contain_text(str(int(RECORDING["made"][8:10])))
@@ -105,8 +129,8 @@ def test_the_recording_says_when_on_what_and_with_what(visit: Visits) -> None:
         assert bars[-1].count("L") == 2 * failed, "two strokes for each chunk that failed"
 
 
-def test_a_row_opens_by_keyboard_and_shows_what_was_really_said(visit: Visits) -> None:
-    page = lab(visit(charts=False))
+def test_a_row_opens_by_keyboard_and_shows_what_was_really_said(visit_with: Callable[..., Visit]) -> None:
+    page = visit_with()
     recorded = next(one for one in RECORDING["rows"] if one["kind"] == "tensorflow_v1")
     button = row(page, "tensorflow_v1").get_by_role("button")
     expect(button).to_have_attribute("aria-expanded", "false")
@@ -121,6 +145,7 @@ def test_a_row_opens_by_keyboard_and_shows_what_was_really_said(visit: Visits) -
     expect(said).to_have_count(0)
     row(page, "compile_static").get_by_role("button").click()
     expect(row(page, "compile_static").locator(".said")).to_contain_text("allow_rnn")
+    row(page, "compile_static").get_by_role("button").click()
 
 
 def test_the_article_says_only_what_the_numbers_bear_out(visit_with: Callable[..., Visit]) -> None:
@@ -130,24 +155,65 @@ def test_the_article_says_only_what_the_numbers_bear_out(visit_with: Callable[..
     expect(article).to_contain_text("it is the other way round")
     expect(article).to_contain_text("Cannot feed value of shape")
     assert not re.search(r"\{|undefined|NaN|graphs\.", article.inner_text())
-    rows = [
-        one if one["kind"].startswith(("eager", "padded")) else one | {"status": "absent", "seconds": [], "errors": []}
-        for one in RECORDING["rows"]
-    ]
-    bare = visit_with(recording=RECORDING | {"rows": rows}).at("graphs-article")
-    expect(bare).to_contain_text("What it says of PyTorch holds")
-    for word in ("other way round", "tf.function", "torch.compile", "torch.export"):
-        expect(bare).not_to_contain_text(word)
 
 
-def test_a_framework_that_was_absent_says_how_to_have_it(visit_with: Callable[..., Visit]) -> None:
+def test_a_framework_that_was_absent_says_how_to_have_it_and_the_article_nothing_of_it(visit: Visits) -> None:
     nothing: dict[str, list[Any]] = {"seconds": [], "graphs": [], "computed": [], "loss": [], "errors": [], "notes": []}
     gone = {"status": "absent", "setup_seconds": None, "import_seconds": None}
-    rows = [one | nothing | gone if one["framework"] == "tensorflow" else one for one in RECORDING["rows"]]
-    page = visit_with(recording=RECORDING | {"rows": rows})
+    rows = [one if one["kind"].startswith(("eager", "padded")) else one | nothing | gone for one in RECORDING["rows"]]
+
+    def answers(page: Page) -> None:
+        page.route("**/static/graphs.json", lambda route: route.fulfill(json=RECORDING | {"rows": rows}))
+
+    page = visit(charts=False, prepare=answers)
+    page.pauses()
+    lab(page)
     expect(row(page, "tf_function").locator(".absent")).to_contain_text("pip install 'unrolled[tensorflow]'")
     expect(number(page, "tf_function", "median")).to_have_text("–")
     expect(row(page, "eager").locator(".absent")).to_be_hidden()
+    article = page.at("graphs-article")
+    expect(article).to_contain_text("What it says of PyTorch holds")
+    for word in ("other way round", "tf.function", "torch.compile", "torch.export"):
+        expect(article).not_to_contain_text(word)
+
+
+# ---------------------------------------------------------------- for everyone
+
+
+def test_it_fits_a_phone_and_reads_in_chinese(visit_with: Callable[..., Visit]) -> None:
+    page = lab(visit_with())
+    page.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.speaks("zh")
+    expect(page.page.locator("#graphs-title")).to_have_text("静态还是动态：计算图实验室")
+    expect(page.at("graphs-made")).to_contain_text("录制")
+    expect(page.at("graphs-article")).to_contain_text("实测恰好相反")
+    for kind in KINDS:
+        row(page, kind).get_by_role("button").click()
+    text = page.page.locator("#graphs").inner_text()
+    assert not re.search(r"graphs\.(kind|column|phase|about|details|article|stage)|\{\w+\}|undefined|NaN", text)
+    assert page.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
+    sizes = "all => Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize)))"
+    assert page.page.locator("#graphs *").evaluate_all(sizes) >= 12
+    page.speaks("en")
+    expect(row(page, "padded")).to_contain_text("PyTorch, padded")
+    for kind in KINDS:
+        row(page, kind).get_by_role("button").click()
+    page.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+
+
+def test_the_chunk_under_the_pointer_is_told(visit_with: Callable[..., Visit]) -> None:
+    page = lab(visit_with())
+    bars = row(page, "padded").locator(".bars")
+    tip = page.page.locator("#graphs .tip")
+    bars.hover(position={"x": 2, "y": 20}, force=True)  # what opens the row lies over all of it
+    expect(tip).to_contain_text(f"chunk 1 · {RECORDING['chunks'][0]['length']} steps")
+    box = bars.bounding_box()
+    assert box is not None
+    page.page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 20)
+    expect(tip).to_contain_text(f"chunk {len(RECORDING['chunks'])} ·")
+    expect(row(page, "padded")).to_have_class(re.compile("pointed"))
+    page.page.mouse.move(box["x"] - 200, box["y"] + 20)
+    expect(tip).to_be_hidden()
 
 
 # ---------------------------------------------------------------- a run on this server
@@ -187,61 +253,20 @@ def test_what_keeps_a_run_waiting_is_said(
     expect(page.at("graphs-run" if over else "graphs-cancel")).to_be_visible()
 
 
-# ---------------------------------------------------------------- for everyone
-
-
-def test_it_fits_a_phone_and_reads_in_chinese(visit: Visits) -> None:
-    page = lab(visit(charts=False, viewport=PHONE, locale="zh-CN"))
-    expect(page.page.locator("#graphs-title")).to_have_text("静态还是动态：计算图实验室")
-    expect(page.at("graphs-made")).to_contain_text("录制")
-    expect(page.at("graphs-article")).to_contain_text("实测恰好相反")
-    for kind in KINDS:
-        row(page, kind).get_by_role("button").click()
-    text = page.page.locator("#graphs").inner_text()
-    assert not re.search(r"graphs\.(kind|column|phase|about|details|article|stage)|\{\w+\}|undefined|NaN", text)
-    assert page.page.evaluate("() => document.documentElement.scrollWidth - innerWidth") <= 0
-    sizes = "all => Math.min(...all.map(e => parseFloat(getComputedStyle(e).fontSize)))"
-    assert page.page.locator("#graphs *").evaluate_all(sizes) >= 12
-    page.page.locator("[data-language=en]").click()
-    expect(row(page, "padded")).to_contain_text("PyTorch, padded")
-
-
-def test_the_chunk_under_the_pointer_is_told(visit: Visits) -> None:
-    page = lab(visit(charts=False))
-    bars = row(page, "padded").locator(".bars")
-    tip = page.page.locator("#graphs .tip")
-    bars.hover(position={"x": 2, "y": 20}, force=True)  # what opens the row lies over all of it
-    expect(tip).to_contain_text(f"chunk 1 · {RECORDING['chunks'][0]['length']} steps")
-    box = bars.bounding_box()
-    assert box is not None
-    page.page.mouse.move(box["x"] + box["width"] - 2, box["y"] + 20)
-    expect(tip).to_contain_text(f"chunk {len(RECORDING['chunks'])} ·")
-    expect(row(page, "padded")).to_have_class(re.compile("pointed"))
-    page.page.mouse.move(box["x"] - 200, box["y"] + 20)
-    expect(tip).to_be_hidden()
-
-
 # ---------------------------------------------------------------- graphs_state.js, a pure function
 
 
-def folded(page: Visit, script: str) -> Any:
-    """Run `script` with graphs_state.js at hand as `state`, and messages folded by `fold`."""
-    return page.page.evaluate(
-        "async (plan) => { const state = await import('/static/graphs_state.js');"
-        "const figures = await import('/static/graphs_figures.js');"
-        "const fold = (from, ...messages) => messages.reduce(state.apply, from);"
-        "const chunk = (index, seconds, error = null) => ({type: 'chunk', kind: 'eager', index, seconds, graphs: index,"
-        " computed: 40, loss: null, error});"
-        "const began = {type: 'began', kind: 'eager', framework: 'torch'};"
-        "const start = fold(state.initialState(), {type: 'ask'}, plan);" + script + "}",
-        PLAN,
-    )
-
-
-def test_state_grows_a_row_chunk_by_chunk_and_leaves_the_old_state_alone(visit: Visits) -> None:
+def test_state_grows_a_row_chunk_by_chunk_and_leaves_the_old_state_alone() -> None:
     result = folded(
-        visit(charts=False),
-        """
+        f"const plan = {json.dumps(PLAN)};"
+        """{
+        const state = await import('/static/graphs_state.js');
+        const figures = await import('/static/graphs_figures.js');
+        const fold = (from, ...messages) => messages.reduce(state.apply, from);
+        const chunk = (index, seconds, error = null) => ({type: 'chunk', kind: 'eager', index, seconds, graphs: index,
+          computed: 40, loss: null, error});
+        const began = {type: 'began', kind: 'eager', framework: 'torch'};
+        const start = fold(state.initialState(), {type: 'ask'}, plan);
         const one = fold(start, began, {type: 'setup', kind: 'eager', seconds: 0.5, import_seconds: 1}, chunk(0, 0.1));
         const two = fold(one, chunk(1, null, 'no'), chunk(2, null, 'no'), chunk(3, 0.3));
         const {failed, median, total, slowest} = figures.figures(two.live.eager, plan.chunks);
@@ -249,7 +274,7 @@ def test_state_grows_a_row_chunk_by_chunk_and_leaves_the_old_state_alone(visit: 
           total: Math.round(total * 10), lost: fold(two, {type: 'lost'}).live.eager.status,
           after: fold(two, {type: 'done'}, {type: 'lost'}).stage,
           sources: state.shownRows(two).map(({source}) => source).slice(0, 3)};
-        """,
+        }"""
     )
     assert result == {
         "before": 1,

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 from model.recipe import Recipe
 from model.training import Diverged, Learner
 from tests.test_page_seams import colours, middle
-from tests.visits import DESK, PHONE, Visit, Visits
+from tests.visits import DESK, PHONE, Visit
 
 STAGES = ["length", "forward", "loss", "backward", "optimizer", "detach"]
 ACTS = ["detached", "only_forward", "second_backward", "retain_graph", "without_step"]
@@ -60,15 +60,23 @@ def act(page: Visit, name: str) -> Locator:
 
 def switch_off(page: Visit) -> Visit:
     page.page.locator("#detach").scroll_into_view_if_needed()
+    page.at("detach-switch").check()
     page.at("detach-switch").click()
+    return page
+
+
+@pytest.fixture
+def still(page: Visit) -> Visit:
+    """The page of somebody who wants nothing to move by itself."""
+    page.page.emulate_media(reduced_motion="reduce")
     return page
 
 
 # ---------------------------------------------------------------- slow motion
 
 
-def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(visit: Visits) -> None:
-    page = visit(charts=False, reduced_motion="reduce")
+def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(still: Visit) -> None:
+    page = still
     page.draws(3)
     resting = page.pauses()
     slowed(page)
@@ -110,8 +118,7 @@ def test_s_makes_one_update_and_the_arrows_walk_through_its_six_stages(visit: Vi
     page.draws(resting + 2)
 
 
-def test_it_goes_on_by_itself_and_leaves_as_it_came(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_it_goes_on_by_itself_and_leaves_as_it_came(page: Visit) -> None:
     page.draws(3)
     expect(page.at("slow-start")).to_be_enabled()
     page.at("slow-start").click()
@@ -160,8 +167,8 @@ def test_a_tensorflow_run_is_told_why_there_is_no_slow_motion(browser: Browser, 
     context.close()
 
 
-def test_a_panel_that_a_link_leaves_out_has_no_key_either(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#hide=happening", charts=False)
+def test_a_panel_that_a_link_leaves_out_has_no_key_either(page: Visit) -> None:
+    page.opens("hide=happening")
     page.draws(2)
     page.until(lambda: page.page.locator("#slow-stages li").count() == len(STAGES), "slow motion is there")
     expect(page.page.locator("#happening")).to_be_hidden()
@@ -171,19 +178,15 @@ def test_a_panel_that_a_link_leaves_out_has_no_key_either(visit: Visits, server_
 
 
 def test_where_its_update_diverges_slow_motion_leaves_and_the_page_says_what_to_do(
-    visit: Visits,
-    server_url: str,
+    still: Visit,
 ) -> None:
+    page = still
     learner = Learner(Recipe(optimizer="sgd", learning_rate=1.0))
     with pytest.raises(Diverged) as diverged:
         while learner.update < 100:
             learner.advance()
     last = diverged.value.update - 1
-    page = visit(
-        f"{server_url}/#seed=1&optimizer=sgd&learning_rate=1&stop_after={last}&pace=max",
-        charts=False,
-        reduced_motion="reduce",
-    )
+    page.opens(f"seed=1&optimizer=sgd&learning_rate=1&stop_after={last}&pace=max")
     expect(page.at("status")).to_have_text("finished")
     expect(page.at("slow-start")).to_be_enabled()
     page.page.keyboard.press("s")
@@ -249,8 +252,9 @@ def test_an_update_that_a_lost_connection_swallowed_is_made_once_the_connection_
     context.close()
 
 
-def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#hide=state,gradient", charts=False, reduced_motion="reduce")
+def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(still: Visit) -> None:
+    page = still
+    page.opens("hide=state,gradient")
     page.draws(3)
     page.pauses()
     slowed(page)
@@ -267,8 +271,9 @@ def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(v
     assert opacity(page, "#detach") == 1
 
 
-def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#hide=wave,odometer", charts=False, reduced_motion="reduce")
+def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(still: Visit) -> None:
+    page = still
+    page.opens("hide=wave,odometer")
     page.draws(3)
     page.pauses()
     slowed(page)
@@ -281,8 +286,9 @@ def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(visit: Visits
     assert (opacity(page, "[data-field=learning_rate]"), opacity(page, "#circle")) == (1, 0.25)
 
 
-def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(visit: Visits) -> None:
-    page = visit(reduced_motion="reduce")
+def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(charted: Visit) -> None:
+    page = charted
+    page.page.emulate_media(reduced_motion="reduce")
     page.draws(12)
     page.pauses()
     slowed(page)
@@ -305,8 +311,8 @@ def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(visit: Visits) -> None:
     page.until(lambda: alphas("state") + alphas("gradient") == [1] * 4, "all of it is there again")
 
 
-def test_a_key_that_is_held_makes_one_update_and_walks_through_its_stages(visit: Visits) -> None:
-    page = visit(charts=False, reduced_motion="reduce")
+def test_a_key_that_is_held_makes_one_update_and_walks_through_its_stages(still: Visit) -> None:
+    page = still
     page.draws(3)
     resting = page.pauses()
     expect(page.at("slow-start")).to_be_enabled()
@@ -353,8 +359,8 @@ CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {
 }; }"""
 
 
-def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: Visits) -> None:
-    page = visit()
+def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(charted: Visit) -> None:
+    page = charted
     page.draws(6)
     resting = page.pauses()
     lane = page.at("lane-state")
@@ -388,8 +394,8 @@ def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(visit: V
     assert ["lane-state", WORDS["zh"]["unrecorded"]] in page.page.evaluate("written")
 
 
-def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(visit: Visits) -> None:
-    page = visit()
+def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(charted: Visit) -> None:
+    page = charted
     page.at("pace").fill("100")
     page.draws(40)
     assert "nodes" not in page.updates()[-1]
@@ -410,8 +416,8 @@ def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_
 # ---------------------------------------------------------------- the next step is important
 
 
-def test_without_the_detach_the_graph_grows_and_pytorch_says_why_not(visit: Visits, server_url: str) -> None:
-    page = visit(charts=False, reduced_motion="reduce")
+def test_without_the_detach_the_graph_grows_and_pytorch_says_why_not(still: Visit, server_url: str) -> None:
+    page = still
     page.draws(2)
     switch_off(page)
     recipe = page.opened()[-1]["recipe"]
@@ -442,8 +448,8 @@ def test_without_the_detach_the_graph_grows_and_pytorch_says_why_not(visit: Visi
     expect(act(page, "second_backward").locator("pre")).to_be_hidden()
 
 
-def test_the_acts_play_chunk_by_chunk_and_again(visit: Visits) -> None:
-    page = switch_off(visit(charts=False))
+def test_the_acts_play_chunk_by_chunk_and_again(page: Visit) -> None:
+    switch_off(page)
     bars = act(page, "only_forward").locator(".detach-bars b")
     expect(bars).to_have_count(2)
     expect(act(page, "second_backward").get_by_role("button")).to_be_disabled()
@@ -453,8 +459,8 @@ def test_the_acts_play_chunk_by_chunk_and_again(visit: Visits) -> None:
     expect(bars).to_have_count(3)
 
 
-def test_what_the_server_refuses_is_said_and_the_switch_goes_back(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_what_the_server_refuses_is_said_and_the_switch_goes_back(page: Visit) -> None:
+    page.opens("seed=8")  # nobody has seen the loop of which without its detach
     refusal = {"code": "busy", "field": "", "detail": "8 experiments wait already"}
     page.page.route("**/lessons/detach", lambda route: route.fulfill(json=refusal, status=503))
     switch_off(page)
@@ -466,8 +472,9 @@ def test_what_the_server_refuses_is_said_and_the_switch_goes_back(visit: Visits)
 # ---------------------------------------------------------------- for everyone
 
 
-def test_on_a_phone_the_stage_stands_above_the_transport(visit: Visits) -> None:
-    page = visit(charts=False, viewport=PHONE, reduced_motion="reduce")
+def test_on_a_phone_the_stage_stands_above_the_transport(still: Visit) -> None:
+    page = still
+    page.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.draws(2)
     slowed(page)
     page.page.keyboard.press("ArrowRight")

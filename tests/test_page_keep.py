@@ -4,19 +4,23 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 import safetensors.torch
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
+from tests.support.anew import begins_anew
+from tests.support.display import few_frames, without_charts
 from tests.test_page_axe import violations
-from tests.visits import PHONE, Visit, Visits
+from tests.visits import DESK, PHONE, Visit, Visits
 
 CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 MADE = ("update", "length", "streams", "stream_ids", "t", "input", "target", "prediction", "loss", "mean_loss")
@@ -27,6 +31,37 @@ DRAG = """([name, data, types]) => {
   const about = {bubbles: true, cancelable: true, dataTransfer: transfer};
   for (const type of types) document.querySelector("#wave").dispatchEvent(new DragEvent(type, about));
 }"""
+
+
+def cheap(page: Page) -> None:
+    few_frames(page)
+    without_charts(page)
+
+
+@pytest.fixture(scope="module")
+def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page for tests that need no other settings than a first visit's."""
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    resident = Visit(context, server_url + "/", prepare=cheap)
+    resident.draws(1)
+    yield resident
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def plain(resident: Visit) -> dict[str, Any]:
+    """The recipe of a first visit."""
+    return resident.opened()[0]["recipe"]
+
+
+@pytest.fixture
+def page(resident: Visit, plain: dict[str, Any]) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it."""
+    begins_anew(resident, plain)
+    yield resident
+    if resident.page.evaluate("document.body.classList.contains('playing')"):
+        resident.at("play").click()  # nobody looks
+    assert resident.troubles == []
 
 
 def drags(page: Visit, name: str, data: bytes, *types: str) -> None:
@@ -54,8 +89,7 @@ def steps(page: Visit) -> dict[str, Any]:
     return page.updates()[-1]
 
 
-def test_a_saved_run_opens_with_safetensors_and_its_weights_fit_a_plain_network(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_a_saved_run_opens_with_safetensors_and_its_weights_fit_a_plain_network(page: Visit) -> None:
     page.draws(2)
     comes_near(page)
     for run, (cell, kind) in enumerate(CELLS.items(), 2):
@@ -80,8 +114,7 @@ def test_a_saved_run_opens_with_safetensors_and_its_weights_fit_a_plain_network(
         np.testing.assert_allclose(prediction.numpy(), following["prediction"], atol=1e-6)
 
 
-def test_a_file_that_is_dropped_or_chosen_goes_on_from_its_update(visit: Visits, tmp_path: Path) -> None:
-    page = visit(charts=False)
+def test_a_file_that_is_dropped_or_chosen_goes_on_from_its_update(page: Visit, tmp_path: Path) -> None:
     page.draws(3)
     resting = page.pauses()
     comes_near(page)
@@ -113,8 +146,7 @@ def test_a_file_that_is_dropped_or_chosen_goes_on_from_its_update(visit: Visits,
     expect(page.at("keep-seen")).to_contain_text("No update")
 
 
-def test_a_wrong_file_is_answered_with_a_sentence_and_the_run_goes_on(visit: Visits, server_url: str) -> None:
-    page = visit(charts=False)
+def test_a_wrong_file_is_answered_with_a_sentence_and_the_run_goes_on(page: Visit, server_url: str) -> None:
     page.draws(2)
     comes_near(page)
     _, data = saves(page)
@@ -144,7 +176,7 @@ def test_a_wrong_file_is_answered_with_a_sentence_and_the_run_goes_on(visit: Vis
 
 
 def test_an_uploaded_run_answers_in_the_predict_panel(visit: Visits, server_url: str) -> None:
-    page = visit(charts=False)
+    page = visit(prepare=cheap)
     page.draws(3)
     page.pauses()
     comes_near(page)
@@ -176,7 +208,7 @@ def test_an_uploaded_run_answers_in_the_predict_panel(visit: Visits, server_url:
 
 
 def test_a_receipt_is_replayed_and_its_verdict_told_plainly(visit: Visits) -> None:
-    page = visit(charts=False, color_scheme="dark")
+    page = visit(prepare=cheap, color_scheme="dark")
     page.draws(3)
     page.changes("learning_rate", 0.005)
     page.draws(page.update + 3)
@@ -212,7 +244,7 @@ def test_a_receipt_is_replayed_and_its_verdict_told_plainly(visit: Visits) -> No
 
 
 def test_a_long_replay_shows_how_far_it_is_and_can_be_cancelled(visit: Visits) -> None:
-    page = visit(charts=False, viewport=PHONE, has_touch=True, is_mobile=True, locale="zh-CN")
+    page = visit(prepare=cheap, viewport=PHONE, has_touch=True, is_mobile=True, locale="zh-CN")
     page.draws(3)
     page.at("play").click()
     comes_near(page)
@@ -242,9 +274,10 @@ def test_a_replay_that_finds_no_room_or_is_cut_off_says_so(visit: Visits) -> Non
     closes: dict[str, Any] = {"code": 1013, "reason": "full"}
 
     def prepare(page: Page) -> None:
+        cheap(page)
         page.route_web_socket("**/ws/verify", lambda socket: socket.on_message(lambda _: socket.close(**closes)))
 
-    page = visit(charts=False, prepare=prepare)
+    page = visit(prepare=prepare)
     page.draws(3)
     comes_near(page)
     page.at("receipt-replay").click()

@@ -84,10 +84,7 @@ def test_the_address_follows_what_is_done_and_no_history_is_made(visit: Visits, 
     assert other.page.evaluate("localStorage.length") == 0, "a link's language and theme are not kept"
 
 
-def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_the_run(
-    visit: Visits,
-) -> None:
-    page = visit(charts=False)
+def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_the_run(page: Visit) -> None:
     page.draws(2)
 
     def paste(link: str) -> None:
@@ -160,8 +157,7 @@ def test_a_link_that_is_refused_says_why_and_waits_for_a_choice(
     follows(page, "")
 
 
-def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_whatever_is_wrong_with_a_link_is_named(page: Visit) -> None:
     page.draws(1)
     expect(page.page.locator("#recipe-seed")).to_be_enabled()
     for link, why in REFUSED_TOO:
@@ -170,8 +166,9 @@ def test_whatever_is_wrong_with_a_link_is_named(visit: Visits) -> None:
         assert "#" + fragment(page) == link
 
 
-def test_what_is_quoted_of_a_link_fits_a_phone(visit: Visits, server_url: str) -> None:
-    page = visit(f"{server_url}/#hide={'a' * 100_000}", charts=False, viewport=PHONE)
+def test_what_is_quoted_of_a_link_fits_a_phone(page: Visit) -> None:
+    page.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.page.evaluate("() => { location.hash = `#hide=${'a'.repeat(100_000)}` }")
     expect(page.at("notice")).to_contain_text("a" * 60 + "…”")
     notice = page.at("notice").evaluate("it => [it.scrollWidth, it.clientWidth, it.clientHeight]")
     assert notice[0] == notice[1]
@@ -203,11 +200,8 @@ def test_a_link_hides_panels_and_controls_and_nobody_pays_for_them(visit: Visits
     assert page.page.evaluate("document.documentElement.scrollWidth") <= DESK["width"]
 
 
-def test_a_field_of_the_recipe_is_hidden_and_a_notice_is_seen_without_the_wave(
-    visit: Visits,
-    server_url: str,
-) -> None:
-    page = visit(f"{server_url}/#stop_after=3&hide=wave,recipe.noise", charts=False)
+def test_a_field_of_the_recipe_is_hidden_and_a_notice_is_seen_without_the_wave(page: Visit) -> None:
+    page.opens("stop_after=3&hide=wave,recipe.noise")
     expect(page.page.locator("[data-field=samples]")).to_be_visible()
     expect(page.page.locator("[data-field=noise]")).to_be_hidden()
     expect(page.at("notice")).to_be_visible()
@@ -231,10 +225,10 @@ DRAWN = """size => {
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
-    visit: Visits,
+    page: Visit,
     size: dict[str, int],
 ) -> None:
-    page = visit(charts=False, viewport=size)
+    page.page.set_viewport_size(size)  # type: ignore[arg-type]
 
     codes: dict[str, bytes] = {}
 
@@ -252,12 +246,14 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
 
     page.page.route("**/qr", heard)
     page.draws(1)
+    page.pauses()
     expect(page.page.locator("#recipe-seed")).to_be_enabled()
     page.at("link").click()
     expect(page.at("share")).to_be_visible()
     has_code("")
     page.at("show-microscope").uncheck()
-    page.at("share-tour").check()
+    follows(page, "hide=microscope")
+    page.at("share-tour").check()  # while the run rests, nothing else has the page drawn
     expect(page.page.locator("#microscope")).to_be_hidden()
     follows(page, "hide=microscope&tour=1")
     expect(page.at("share-address")).to_have_value(page.page.url)
@@ -276,9 +272,9 @@ def test_the_dialog_shows_address_and_code_and_what_is_ticked_is_on_the_page(
     expect(page.at("link")).to_be_focused()
 
 
-def test_an_address_too_long_for_a_code_says_so(visit: Visits, server_url: str) -> None:
+def test_an_address_too_long_for_a_code_says_so(page: Visit) -> None:
     changes = "".join(f"&change={update}:learning_rate=0.01" for update in range(1000, 1080))
-    page = visit(server_url + "/#seed=3" + changes, charts=False, locale="zh-CN")
+    page.opens("seed=3&lang=zh" + changes)
     page.draws(1)
     page.at("link").click()
     expect(page.at("share").get_by_role("alert")).to_have_text(
@@ -297,11 +293,13 @@ BEHIND = """dialog => {
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_about_button_of_a_dialog_stands_right_behind_its_title(
-    visit: Visits,
+    page: Visit,
     size: dict[str, int],
 ) -> None:
-    page = visit(charts=False, viewport=size, locale="zh-CN")
+    page.page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.speaks("zh")
     page.draws(1)
+    page.pauses()
     expect(page.page.locator(".about-button").first).to_be_visible()
     for opens, dialog in (("link", "share"), ("script", "script-dialog")):
         page.page.locator(f"#{opens}").click()
@@ -324,8 +322,8 @@ def is_english(text: str) -> bool:
     return bool(words or re.search(r"([A-Za-z]{2,} ){2}[A-Za-z]{2,}", rest))
 
 
-def test_refusals_and_warnings_are_chinese_on_the_chinese_page(visit: Visits) -> None:
-    page = visit(charts=False, locale="zh-CN")
+def test_refusals_and_warnings_are_chinese_on_the_chinese_page(page: Visit) -> None:
+    page.speaks("zh")
     page.draws(1)
     page.choose("samples", 40)
     page.until(lambda: len(page.opened()) == 2, "the new run")
@@ -346,9 +344,14 @@ def test_refusals_and_warnings_are_chinese_on_the_chinese_page(visit: Visits) ->
 def test_no_english_is_left_on_the_chinese_page(visit: Visits) -> None:
     page = visit(locale="zh-CN")
     page.draws(3)
-    for panel in ("#happening", "#pad", "#graphs"):
+    page.pauses()
+    for panel, built in (
+        ("#happening", "#detach-cards li"),
+        ("#pad", "#pad-says"),
+        ("#graphs", "[data-kind]"),
+    ):
         page.page.locator(panel).scroll_into_view_if_needed()
-        page.page.wait_for_timeout(300)
+        expect(page.page.locator(panel).locator(built).first).to_be_visible()
     page.at("link").click()
     expect(page.at("share")).to_be_visible()
     texts: list[str] = page.page.evaluate(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import WebSocketRoute, expect
 
+from tests.support.node import folded
 from tests.visits import PHONE, Visit, Visits
 
 Wires = list[str]
@@ -24,6 +25,7 @@ class Pad:
         self.page.on("websocket", lambda wire: self.wires.append(wire.url))
         self.page.on("request", lambda request: self.files.append(request.url))
         page.draws(1)
+        page.pauses()
         self.before = list(self.files)
         self.page.locator("#pad").evaluate("element => element.scrollIntoView({block: 'center'})")
         expect(page.at("pad-says")).to_have_text("Nothing is sent until you draw.")
@@ -124,7 +126,7 @@ def test_arrow_keys_move_the_pen_and_what_nobody_uses_is_closed(visit: Visits) -
     pad.page.clock.install()
     closed: list[str] = []
     pad.page.on("websocket", lambda wire: wire.on("close", lambda one: closed.append(one.url)))
-    resting = pad.visit.pauses()
+    resting = pad.visit.update
     pad.page.locator("#pad").evaluate("element => element.scrollIntoView({block: 'center'})")
     pen = pad.visit.at("pad-pen")
     pen.focus()
@@ -164,8 +166,8 @@ def test_a_sine_draws_itself_and_is_answered_with_its_cosine(visit: Visits) -> N
     auto.uncheck()
     pad.leaves()
     count = len(pad.samples)
-    update = pad.visit.update
-    pad.visit.until(lambda: pad.visit.update >= update + 3, "time passes")
+    pad.visit.at("play").click()
+    pad.visit.draws(pad.visit.update + 3)  # time passes
     assert len(pad.samples) == count, "nothing runs on"
 
 
@@ -238,10 +240,10 @@ def test_a_thumb_draws_on_the_pad_and_the_page_stays_where_it_is(visit: Visits, 
     )
 
 
-def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset(visit: Visits) -> None:
-    page = visit(charts=False)
-    result = page.page.evaluate(
-        """async () => { const state = await import('/static/pad_state.js');
+def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset() -> None:
+    result = folded(
+        """{
+        const state = await import('/static/pad_state.js');
         const fold = (from, ...messages) => messages.reduce(state.apply, from);
         const drawn = (x) => ({type: 'sampled', x, target: x.map(() => null)});
         const said = (y) => ({type: 'prediction', y});
@@ -255,7 +257,8 @@ def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset(visit:
         let wrong = '';
         try { fold(start, {type: 'magic'}); } catch (error) { wrong = error.message; }
         return {kept: [long.first, long.x.length, long.x[0], long.y], before: start.x.length,
-          cleared: [cleared.x, cleared.y], judged: state.judged(round, 2), few: state.judged(round, 3), wrong} }"""
+          cleared: [cleared.x, cleared.y], judged: state.judged(round, 2), few: state.judged(round, 3), wrong};
+        }"""
     )
     assert result["kept"] == [5, 320, 5, [-5, -6, -7, -8, -9]]
     assert result["before"] == 0

@@ -7,11 +7,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.test_script import rows, run_alone
-from tests.visits import PHONE, Visits
+from tests.visits import PHONE, Visit
 
 
-def test_the_script_of_a_run_prints_the_losses_that_the_page_received(visit: Visits, tmp_path: Path) -> None:
-    page = visit(charts=False)
+def test_the_script_of_a_run_prints_the_losses_that_the_page_received(page: Visit, tmp_path: Path) -> None:
     page.draws(3)
     page.choose("learning_rate", 0.005)
     page.until(lambda: any(message["type"] == "changed" for message in page.received), "the rate is changed")
@@ -42,8 +41,10 @@ def test_the_script_of_a_run_prints_the_losses_that_the_page_received(visit: Vis
     expect(page.at("script")).to_be_focused()
 
 
-def test_the_script_is_copied_on_a_phone_and_a_refusal_is_told(visit: Visits) -> None:
-    page = visit(charts=False, viewport=PHONE, locale="zh-CN", permissions=["clipboard-read", "clipboard-write"])
+def test_the_script_is_copied_on_a_phone_and_a_refusal_is_told(page: Visit) -> None:
+    page.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.speaks("zh")
     page.draws(2)
     page.at("script").click()
     dialog = page.at("script-dialog")

@@ -12,7 +12,10 @@ from playwright.sync_api import Browser, expect
 
 from model.recipe import Change, Recipe
 from model.training import Learner
-from tests.visits import DESK, SECONDS, Visit, Visits, folded
+from tests.support.anew import begins_anew, newest
+from tests.support.display import few_frames
+from tests.support.node import folded
+from tests.visits import DESK, SECONDS, Visit, Visits
 
 TALL = DESK | {"height": 1600}
 
@@ -21,16 +24,58 @@ TALL = DESK | {"height": 1600}
 def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
     """One page for all these tests, as Plotly takes seconds to start."""
     context = browser.new_context(viewport=TALL, locale="en-US")
-    yield Visit(context, server_url + "/")
+    resident = Visit(context, server_url + "/", prepare=few_frames)
+    resident.draws(1)
+    yield resident
     context.close()
 
 
+@pytest.fixture(scope="module")
+def plain(resident: Visit) -> dict[str, Any]:
+    """The recipe of a first visit."""
+    return recipes(resident)[0]
+
+
+@pytest.fixture(scope="module")
+def at_rest() -> dict[str, bool]:
+    """Whether the page rests as `rested` left it."""
+    return {"page": False}
+
+
 @pytest.fixture
-def page(resident: Visit) -> Iterator[Visit]:
-    """The page with its first run begun anew, as a visitor meets it."""
-    resident.begins_anew()
+def rested(resident: Visit, plain: dict[str, Any], at_rest: dict[str, bool]) -> Iterator[Visit]:
+    """The page at rest after some updates of its first run, for tests that look, or ask for another update."""
+    if not at_rest["page"]:
+        begins_anew(resident, plain)
+        resident.draws(12)
+        resident.until(lambda: "nodes" in resident.updates()[-1], "graphs are counted")
+        resident.pauses()
+    at_rest["page"] = True
     yield resident
     assert resident.troubles == []
+
+
+@pytest.fixture
+def page(resident: Visit, plain: dict[str, Any], at_rest: dict[str, bool]) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it."""
+    at_rest["page"] = False
+    begins_anew(resident, plain)
+    yield resident
+    if resident.page.evaluate("document.body.classList.contains('playing')"):
+        resident.at("play").click()  # nobody looks
+    assert resident.troubles == []
+
+
+def both_rest(page: Visit) -> int:
+    """Pause a run and its twin; the update that both then rest at. A checkpoint comes behind whatever was under way."""
+    page.at("play").click()
+    page.until(lambda: [message["type"] for message in page.sent].count("pause") == 2, "both are told")
+    before = page.asked_for
+    page.says({"type": "checkpoint"})
+    page.until(lambda: page.asked_for == before + 2, "the server has heard of both")
+    resting = newest(page, -2)  # since the first run began, and with it its twin
+    page.until(lambda: page.update == resting, "it is drawn")
+    return resting
 
 
 def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:
@@ -52,23 +97,16 @@ def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:
     return page.page.evaluate(script, [lane, phases])
 
 
-def rests_after(page: Visit, update: int) -> list[dict[str, Any]]:
-    """Pause, and let the lanes be drawn; the updates that came."""
-    page.draws(update)
-    page.pauses()
-    return page.updates()
-
-
 def middle(update: dict[str, Any], step: int) -> float:
     """The phase in π of the middle of a time step's cell."""
     first, last = update["t"][0][0] / math.pi, update["t"][0][-1] / math.pi
     return first + (last - first) * (step + 0.5) / update["length"]
 
 
-def test_the_state_lane_shows_the_hidden_units_in_diverging_colours(page: Visit) -> None:
-    newest = rests_after(page, 12)[-1]
+def test_the_state_lane_shows_the_hidden_units_in_diverging_colours(rested: Visit) -> None:
+    newest = rested.updates()[-1]
     hidden = np.frombuffer(base64.b64decode(newest["hidden"][0]), np.int8).reshape(newest["length"], -1)
-    shown = colours(page, "state", [middle(newest, step) for step in range(newest["length"])])
+    shown = colours(rested, "state", [middle(newest, step) for step in range(newest["length"])])
     low, mid, high = (245, 147, 34), (232, 234, 235), (8, 119, 189)
     for step, (red, green, blue, alpha) in enumerate(shown):
         part = hidden[step, 0] / 127
@@ -79,7 +117,9 @@ def test_the_state_lane_shows_the_hidden_units_in_diverging_colours(page: Visit)
 
 
 def test_the_gradient_lane_has_a_wall_at_every_seam_and_the_state_lane_only_where_state_is_reset(page: Visit) -> None:
-    chunks = rests_after(page, 12)[-4:]
+    page.draws(12)
+    page.pauses()
+    chunks = page.updates()[-4:]
     seams = [chunk["t"][0][0] / math.pi for chunk in chunks]
     ink = [29, 31, 35, 255]
     assert all(max(abs(np.subtract(pixel, ink))) < 60 for pixel in colours(page, "gradient", seams))
@@ -139,37 +179,38 @@ def test_a_picture_saved_while_the_wave_runs_has_its_seams_lengths_and_numbers(p
     assert saved[-1] is True
 
 
-def test_hovering_a_lane_tells_its_value(page: Visit) -> None:
-    newest = rests_after(page, 8)[-1]
-    canvas = page.at("lane-gradient")
+def test_hovering_a_lane_tells_its_value(rested: Visit) -> None:
+    newest = rested.updates()[-1]
+    canvas = rested.at("lane-gradient")
     box = canvas.bounding_box()
     assert box is not None
-    low, high = page.page.evaluate("document.getElementById('wave').layout.xaxis.range")
+    low, high = rested.page.evaluate("document.getElementById('wave').layout.xaxis.range")
     step = newest["length"] // 2
     x = 36 + (middle(newest, step) - low) / (high - low) * (box["width"] - 36 - 16)
     canvas.hover(position={"x": x, "y": 20})
-    expect(page.at("lane-tip")).to_contain_text(f"time step {step + 1} of {newest['length']}")
-    shown = float(page.at("lane-tip").inner_text().split("·")[-1])
+    expect(rested.at("lane-tip")).to_contain_text(f"time step {step + 1} of {newest['length']}")
+    shown = float(rested.at("lane-tip").inner_text().split("·")[-1])
     assert shown == pytest.approx(newest["gradient"][0][step], rel=6e-3)
-    page.at("lane-state").hover(position={"x": x, "y": 20})
-    expect(page.at("lane-tip")).to_contain_text("unit")
+    rested.at("lane-state").hover(position={"x": x, "y": 20})
+    expect(rested.at("lane-tip")).to_contain_text("unit")
 
 
-def test_the_lanes_follow_the_waves_pan_and_zoom(page: Visit) -> None:
-    page.draws(12)
-    before = page.page.evaluate("document.querySelector('#lane-state canvas').toDataURL()")
-    page.pauses()
-    page.page.evaluate("Plotly.relayout('wave', {'xaxis.range[0]': 1, 'xaxis.range[1]': 5})")
-    page.until(
-        lambda: page.page.evaluate("document.querySelector('#lane-state canvas').toDataURL()") != before, "another view"
+def test_the_lanes_follow_the_waves_pan_and_zoom(rested: Visit) -> None:
+    seen = rested.page.evaluate("document.getElementById('wave').layout.xaxis.range")
+    before = rested.page.evaluate("document.querySelector('#lane-state canvas').toDataURL()")
+    rested.page.evaluate("Plotly.relayout('wave', {'xaxis.range[0]': 1, 'xaxis.range[1]': 5})")
+    rested.until(
+        lambda: rested.page.evaluate("document.querySelector('#lane-state canvas').toDataURL()") != before,
+        "another view",
     )
-    update = next(one for one in page.updates() if one["t"][0][-1] / math.pi > 3)
-    shown = colours(page, "gradient", [middle(update, 1), middle(update, update["length"] - 2)])
+    update = next(one for one in rested.updates() if one["t"][0][-1] / math.pi > 3)
+    shown = colours(rested, "gradient", [middle(update, 1), middle(update, update["length"] - 2)])
     assert all(pixel[3] == 255 for pixel in shown)
+    rested.page.evaluate("range => Plotly.relayout('wave', {'xaxis.range': range})", seen)
 
 
 def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
-    page = visit(viewport=TALL, charts=False)
+    page = visit(viewport=TALL, charts=False, prepare=few_frames)
     page.draws(1)
 
     def views() -> list[str] | None:
@@ -186,13 +227,13 @@ def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
 # ---------------------------------------------------------------- floors
 
 
-def test_the_floors_are_dashed_lines_with_labels_on_the_loss_chart(page: Visit) -> None:
-    page.until(lambda: len(page.trace("mean", "loss-chart")["y"]) > 2, "the loss is drawn")
-    lines, labels = page.page.evaluate(
+def test_the_floors_are_dashed_lines_with_labels_on_the_loss_chart(rested: Visit) -> None:
+    rested.until(lambda: len(rested.trace("mean", "loss-chart")["y"]) > 2, "the loss is drawn")
+    lines, labels = rested.page.evaluate(
         "(({shapes, annotations}) => [shapes.map(s => [s.y0, s.y1, s.line.dash]), annotations.map(a => a.text)])"
         "(document.getElementById('loss-chart').layout)"
     )
-    floors = page.opened()[0]["floors"]
+    floors = rested.opened()[0]["floors"]
     assert [line[:2] for line in lines] == [[floors[name]] * 2 for name in ("memoryless", "no_carry")]
     assert all(line[2] != "solid" for line in lines)
     assert "0.531" in labels[0]
@@ -201,13 +242,35 @@ def test_the_floors_are_dashed_lines_with_labels_on_the_loss_chart(page: Visit) 
 
 def test_the_page_says_when_the_run_has_got_under_a_floor(page: Visit) -> None:
     says = page.at("loss-floors")
+    page.page.evaluate("location.hash = '#seed=1&pace=0.2'")  # which is not under one within a minute
     expect(says).to_contain_text("above both floors")
+    page.at("pace").fill("100")
     expect(says).to_contain_text("Below both floors")
     told = int(says.inner_text().split("update ")[1].split(":")[0])
     learner = Learner(Recipe())
     losses = [learner.advance().loss for _ in range(told)]
     assert np.mean(losses[-50:]) < 0.0611
     assert np.mean(losses[-60:-10]) > 0.0611
+
+
+def test_where_a_run_got_under_a_floor_does_not_depend_on_how_many_updates_came_at_once() -> None:
+    script = """
+        const losses = [...Array(60).fill(1), ...Array(60).fill(0.02), ...Array(60).fill(1)];
+        const updates = losses.map((loss, i) => ({...chunk(i + 1), loss}));
+        const recipe = {seed: 1, learning_rate: 0.02, carry_state: true};
+        const floors = {memoryless: 0.53, no_carry: 0.06};
+        const begun = state.apply(state.initialState(), {...opened, recipe, floors});
+        const reached = [1, 7, 120, 180].map((many) => {
+          let now = begun;
+          for (let i = 0; i < updates.length; i += many) {
+            now = state.apply(now, {type: 'updates', updates: updates.slice(i, i + many)});
+          }
+          return JSON.stringify([now.reached, now.carriedFor]);
+        });
+        return [...new Set(reached)].map(JSON.parse);
+    """
+    reached = {"memoryless": {"since": 84, "under": False}, "no_carry": {"since": 108, "under": False}}
+    assert folded(script) == [[reached, 179]]
 
 
 def test_without_a_known_floor_none_is_drawn(page: Visit) -> None:
@@ -222,10 +285,8 @@ def test_without_a_known_floor_none_is_drawn(page: Visit) -> None:
 # ---------------------------------------------------------------- microscope, circle, odometer
 
 
-def test_the_microscope_shows_the_error_by_time_step(browser: Browser, server_url: str) -> None:
+def test_the_microscope_shows_the_error_by_time_step() -> None:
     result = folded(
-        browser,
-        server_url,
         """
         const { errorBySteps } = await import('/static/microscope.js');
         const made = (target, prediction) => ({target, prediction});
@@ -250,46 +311,39 @@ def test_without_carried_state_the_first_sample_after_the_seam_stands_out(page: 
     assert page.trace("first", "microscope-chart")["x"] == [1]
 
 
-def test_the_circle_fades_recent_chunks(page: Visit) -> None:
-    page.draws(12)
-    page.until(lambda: len(page.trace("recent-0", "circle-chart")["x"]) > 0, "older chunks are drawn")
-    opacities = page.page.evaluate(
+def test_the_circle_fades_recent_chunks(rested: Visit) -> None:
+    rested.until(lambda: len(rested.trace("recent-0", "circle-chart")["x"]) > 0, "older chunks are drawn")
+    opacities = rested.page.evaluate(
         "document.getElementById('circle-chart').data.filter(t => t.uid !== 'unit').map(t => t.opacity ?? 1)"
     )
     assert opacities == sorted(opacities)
     assert opacities[0] < 0.2 < opacities[-1] == 1
 
 
-def test_the_odometer_jumps_with_the_length(page: Visit) -> None:
-    page.draws(3)
-    page.until(lambda: "nodes" in page.updates()[-1], "graphs are counted")
-    page.pauses()
+def test_the_odometer_jumps_with_the_length(rested: Visit) -> None:
     seen: dict[int, int] = {}
     while len(seen) < 3:
-        update = page.update
-        page.at("step").click()
-        page.draws(update + 1)
-        newest = page.updates()[-1]
+        update = rested.update
+        rested.at("step").click()
+        rested.draws(update + 1)
+        newest = rested.updates()[-1]
         seen[newest["length"]] = newest["nodes"]
     assert seen[10] < seen[20] < seen[30]
     assert seen[30] - seen[20] == seen[20] - seen[10], "the same for each time step"
-    expect(page.page.locator("#odometer-says")).to_contain_text("reference network, nn.RNN of 32 units")
+    expect(rested.page.locator("#odometer-says")).to_contain_text("reference network, nn.RNN of 32 units")
 
 
-def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(page: Visit) -> None:
-    page.draws(6)
-    page.pauses()
-
+def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(rested: Visit) -> None:
     def shows_the_newest() -> bool:
-        newest = page.updates()[-1]
+        newest = rested.updates()[-1]
         times = [f"{newest['milliseconds'][part]:.2f} ms" for part in ("forward", "backward", "optimizer")]
         return (
-            page.at("odometer-nodes").inner_text() == str(newest["nodes"])
-            and page.at("odometer-samples").inner_text() == str(newest["length"])
-            and all(time in page.at("odometer-times").inner_text() for time in times)
+            rested.at("odometer-nodes").inner_text() == str(newest["nodes"])
+            and rested.at("odometer-samples").inner_text() == str(newest["length"])
+            and all(time in rested.at("odometer-times").inner_text() for time in times)
         )
 
-    page.until(shows_the_newest, "nodes, samples and milliseconds of the newest update")
+    rested.until(shows_the_newest, "nodes, samples and milliseconds of the newest update")
 
 
 # ---------------------------------------------------------------- twin runs
@@ -322,16 +376,14 @@ def test_the_twin_goes_pauses_and_steps_with_the_first_run(page: Visit) -> None:
     page.at("play").click()
     expect(page.at("status")).to_have_text("paused")
     page.at("step").click()
-    steps = [message for message in page.sent if message["type"] == "step"]
+    page.until(lambda: any(message["type"] == "step" for message in page.sent), "the first run steps")
     page.until(lambda: len([m for m in page.sent if m["type"] == "pause"]) == 2, "both pause")
-    assert steps
 
-    def ends() -> set[float]:
-        return {
-            round(max(x for x in page.trace(name)["x"] if x is not None), 6) for name in ("fresh-prediction", "twin")
-        }
+    def beside() -> bool:
+        ends = [[x for x in page.trace(name)["x"] if x is not None] for name in ("fresh-prediction", "twin")]
+        return all(ends) and len({round(max(each), 6) for each in ends}) == 1
 
-    page.until(lambda: len(ends()) == 1, "both rest at the same chunk")
+    page.until(beside, "both rest at the same chunk")
 
 
 class Ear:
@@ -379,6 +431,7 @@ def test_a_live_change_reaches_the_twin_after_the_same_update_but_not_its_own_sw
     rate = recipes(page)[2]["learning_rate"]
     alone = Learner(Recipe(learning_rate=rate), changes=[Change(after_update=first["after_update"], carry_state=False)])
     wanted = {update: alone.advance().loss for update in range(1, first["after_update"] + 20)}
+    page.until(lambda: max(wanted) in ear.losses(), "the twin is there too")
     assert {at: np.float32(loss) for at, loss in ear.losses().items() if at in wanted} == {
         at: np.float32(loss) for at, loss in wanted.items()
     }
@@ -388,7 +441,8 @@ def test_where_the_twin_is_further_than_a_change_it_begins_anew_with_it(page: Vi
     ear = Ear(page)
     page.at("twin").select_option("gru")
     page.until(lambda: len(recipes(page)) == 3, "both are open")
-    resting = page.pauses()
+    page.until(lambda: len(ear.losses()) > 2, "both have begun")
+    resting = both_rest(page)
     page.until(lambda: resting in ear.losses(), "the twin rests there too")
     ahead = resting + 1
     for message in ({"type": "seen", "update": resting}, {"type": "step"}):  # behind the page's back
@@ -415,9 +469,9 @@ def test_a_twin_whose_learning_rate_would_be_the_same_is_not_offered(page: Visit
 def test_without_a_twin_its_socket_closes(page: Visit, server: Any) -> None:
     page.at("twin").select_option("uniform")
     page.until(lambda: len(page.trace("twin")["y"]) > 3, "the twin is drawn")
-    viewers = server.metric("unrolled_viewers")
+    page.until(lambda: server.metric("unrolled_viewers") == 2, "whoever was here before has left", SECONDS)
     page.at("twin").select_option("")
-    page.until(lambda: server.metric("unrolled_viewers") == viewers - 1, "it has left", SECONDS)
+    page.until(lambda: server.metric("unrolled_viewers") == 1, "it has left", SECONDS)
     expect(page.page.locator("#wave-panel .key.twin")).to_be_hidden()
     page.until(lambda: not page.trace("twin")["y"], "its curve is gone")
 

@@ -1,10 +1,11 @@
 """The guided tour: eight stations, each with a run, one thing to see and one question; then the reader's own run."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from model.recipe import Recipe
 from tests.test_page_about import SENTENCE, WORDS
@@ -13,6 +14,24 @@ from tests.visits import DESK, PHONE, Visit, Visits
 STATIC = Path(__file__).parent.parent / "static"
 STATIONS = ["picture", "lengths", "state", "gradient", "floors", "microscope", "odometer", "diverge"]
 RIGHT = [3, 3, 1, 2, 1, 3, 2, 3]
+
+
+@pytest.fixture(scope="module")
+def held_resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page on a phone for all these tests."""
+    context = browser.new_context(viewport=PHONE, locale="en-US", has_touch=True, is_mobile=True)
+    yield Visit(context, server_url + "/", charts=False)
+    context.close()
+
+
+@pytest.fixture
+def held(held_resident: Visit) -> Iterator[Visit]:
+    """The page on a phone, with its first run begun anew."""
+    held_resident.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    held_resident.begins_anew()
+    yield held_resident
+    held_resident.rests()
+    assert held_resident.troubles == []
 
 
 def seed_and_pace(page: Visit) -> tuple[int, object]:
@@ -30,8 +49,7 @@ def test_every_station_asks_one_short_question_in_both_languages() -> None:
             assert 1 <= len(re.findall(SENTENCE[language], words[f"tour.{name}.why"])) <= 3, name
 
 
-def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(page: Visit) -> None:
     page.draws(2)
     page.choose("seed", 7)
     page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 7, "a recipe of one's own")
@@ -72,8 +90,7 @@ def test_the_tour_asks_before_it_tells_and_gives_the_own_run_back(visit: Visits)
     assert seed_and_pace(page) == (7, 20)
 
 
-def test_escape_leaves_the_tour_and_focus_goes_back(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_escape_leaves_the_tour_and_focus_goes_back(page: Visit) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     page.at("tour").focus()
@@ -106,8 +123,9 @@ def test_an_address_begins_the_tour_and_the_first_station_draws_the_tutorials_pi
     page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 5, "the address's run")
 
 
-def test_on_a_phone_the_card_is_a_sheet_over_the_transport(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#tour=8", charts=False, viewport=PHONE, has_touch=True, is_mobile=True)
+def test_on_a_phone_the_card_is_a_sheet_over_the_transport(held: Visit) -> None:
+    page = held
+    page.opens("tour=8")
     card = page.at("tour-card")
     expect(page.at("tour-count")).to_have_text("8 of 8")
     page.at("tour-choice-3").tap()
@@ -131,8 +149,8 @@ def rewound(page: Visit) -> bool:
     return any(each["type"] == "open" and each.get("changes") == halved for each in page.sent)
 
 
-def test_the_last_station_recovers_with_the_one_click_that_it_names(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#tour=8", charts=False)
+def test_the_last_station_recovers_with_the_one_click_that_it_names(page: Visit) -> None:
+    page.opens("tour=8")
     page.at("tour-choice-3").click()
     expect(page.at("tour-answer")).to_contain_text("press the button there")
     expect(page.at("status")).to_have_text("diverged")
@@ -150,8 +168,8 @@ def test_the_last_station_recovers_with_the_one_click_that_it_names(visit: Visit
     assert not any(message["type"] == "diverged" for message in page.received[begun:])
 
 
-def test_the_tour_passes_over_what_the_page_hides(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#tour=1&hide=wave,microscope,odometer", charts=False)
+def test_the_tour_passes_over_what_the_page_hides(page: Visit) -> None:
+    page.opens("tour=1&hide=wave,microscope,odometer")
     expect(page.at("tour-count")).to_have_text("5 of 8")
     expect(page.at("tour-back")).to_be_disabled()
     expect(page.at("tour-next")).to_have_text("Done")
@@ -175,8 +193,7 @@ def begins(page: Visit, key: str = "t") -> None:
     page.until(lambda: len(page.opened()) > before, "the station's run")
 
 
-def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(page: Visit) -> None:
     page.draws(2)
     begins(page)
     page.draws(1)
@@ -191,8 +208,7 @@ def test_a_link_pasted_during_the_tour_ends_it_and_its_run_is_the_readers(visit:
     assert "seed=9" in page.page.url
 
 
-def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(visit: Visits) -> None:
-    page = visit(charts=False)
+def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(page: Visit) -> None:
     page.draws(2)
     begins(page)
     paste(page, "#hidden_size=500")
@@ -211,8 +227,8 @@ def test_a_link_pasted_during_the_tour_may_begin_it_anew_or_be_refused(visit: Vi
     page.until(lambda: page.opened()[-1]["recipe"] == Recipe().model_dump(), "the default run, as was asked for")
 
 
-def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#seed=5&carry_state=false&twin=carried", charts=False)
+def test_the_twin_rests_during_the_tour_and_comes_back_after_it(page: Visit) -> None:
+    page.opens("seed=5&carry_state=false&twin=carried")
     twin = page.page.locator("#twin")
 
     def opened_last() -> list[tuple[int, bool]]:
@@ -235,11 +251,7 @@ def test_the_twin_rests_during_the_tour_and_comes_back_after_it(visit: Visits, s
 
 
 @pytest.mark.parametrize("by_pointer", [False, True], ids=["keys", "pointer"])
-def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(
-    visit: Visits,
-    by_pointer: bool,
-) -> None:
-    page = visit(charts=False)
+def test_where_nothing_had_focus_before_the_tour_the_keys_are_the_runs_again(page: Visit, by_pointer: bool) -> None:
     page.draws(1)
     expect(page.page.locator(".about-button").first).to_be_visible()
     if by_pointer:
@@ -290,23 +302,26 @@ CUT = """() => {
 """The texts that the frame around what a station points at runs through, or touches."""
 
 
-@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("size", [PHONE, SMALL], ids=["phone", "small"])
 def test_on_a_phone_every_choice_is_seen_at_once(
-    visit: Visits,
-    server_url: str,
+    held: Visit,
     size: dict[str, int],
-    locale: str,
+    language: str,
 ) -> None:
-    page = visit(server_url + "/#tour=1", charts=False, viewport=size, locale=locale, has_touch=True, is_mobile=True)
+    page = held
+    page.page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.opens(f"tour=1&lang={language}")
     for name in STATIONS:
         expect(page.at("tour-card")).to_have_attribute("data-station", name)
         assert not page.page.evaluate(HIDDEN), name
         page.at("tour-next").tap()
 
 
-def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(visit: Visits, server_url: str) -> None:
-    page = visit(server_url + "/#tour=5", charts=False, viewport={"width": 360, "height": 480}, has_touch=True)
+def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(held: Visit) -> None:
+    page = held
+    page.page.set_viewport_size({"width": 360, "height": 480})
+    page.opens("tour=5")
     card, body = page.at("tour-card"), page.page.locator(".tour > .body")
     expect(card).to_have_attribute("data-more", "")
     body.evaluate("body => body.scrollTo(0, body.scrollHeight)")
@@ -315,15 +330,16 @@ def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(visit: Visits
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_frame_around_what_is_pointed_at_cuts_through_no_words(
-    visit: Visits,
-    server_url: str,
+    charted: Visit,
     size: dict[str, int],
 ) -> None:
-    page = visit(server_url + "/#tour=1", viewport=size, reduced_motion="reduce")
-    page.draws(1)
+    page = charted
+    page.page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.page.emulate_media(reduced_motion="reduce")
+    page.opens("tour=1")
     for name in STATIONS:
         expect(page.at("tour-card")).to_have_attribute("data-station", name)
-        page.until(lambda: page.page.evaluate(CUT) == [], f"the frame at {name} cuts through no words", seconds=5)
+        page.until(lambda: page.page.evaluate(CUT) == [], f"the frame at {name} cuts through no words")
         page.at("tour-next").click()
 
 

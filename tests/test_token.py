@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 from pydantic import SecretStr, ValidationError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -248,56 +248,64 @@ def test_uvicorns_own_log_of_requests_has_no_token(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- in a browser
 
 
-def test_a_browser_types_the_token_and_the_page_runs_with_its_hash(private: Server, browser: Browser) -> None:
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A visitor who has not been here before, and whose Plotly comes empty."""
     with browser.new_context(viewport=DESK, locale="en-US") as context:
-        page = context.new_page()
-        troubles: list[str] = []
-        page.on("console", lambda message: troubles.append(message.text) if message.type != "log" else None)
-        page.goto(private.url + "/#seed=7&cell=gru")
-        page.get_by_label("Token").fill("this is not the one")
+        context.route("**/assets/plotly*", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        yield context
+
+
+def test_a_browser_types_the_token_and_the_page_runs_with_its_hash(private: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text) if message.type != "log" else None)
+    page.goto(private.url + "/#seed=7&cell=gru")
+    page.get_by_label("Token").fill("this is not the one")
+    page.get_by_role("button", name="Enter").click()
+    expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    page.get_by_label("Token").fill(TOKEN)
+    with page.expect_navigation():
         page.get_by_role("button", name="Enter").click()
-        expect(page.get_by_role("alert")).to_have_text("That is not the token.")
-        page.get_by_label("Token").fill(TOKEN)
-        with page.expect_navigation():
-            page.get_by_role("button", name="Enter").click()
-        expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
-        assert page.url.startswith(private.url + "/#seed=7&cell=gru")
-        assert [text for text in troubles if "status of 401" not in text] == []
-        assert page.evaluate("document.cookie") == "", "no script can read it"
+    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
+    assert page.url.startswith(private.url + "/#seed=7&cell=gru")
+    assert [text for text in troubles if "status of 401" not in text] == []
+    assert page.evaluate("document.cookie") == "", "no script can read it"
 
 
-def test_a_link_from_another_site_lets_in_whoever_was_let_in_before(private: Server, browser: Browser) -> None:
-    with browser.new_context(viewport=DESK, locale="en-US") as context:
-        page = context.new_page()
-        here = private.url.replace("127.0.0.1", "localhost")
-        page.goto(here + "/healthz")  # another site, as cookies see it
-        page.evaluate("url => location.assign(url)", f"{private.url}/?token={TOKEN}#seed=7")
-        expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
-        assert page.url.startswith(private.url + "/#seed=7")
-        page.goto(here + "/healthz")
-        page.evaluate("url => location.assign(url)", f"{private.url}/#seed=8")
-        expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
-        assert page.url.startswith(private.url + "/#seed=8")
+def test_a_link_from_another_site_lets_in_whoever_was_let_in_before(private: Server, context: BrowserContext) -> None:
+    page = context.new_page()
+    here = private.url.replace("127.0.0.1", "localhost")
+    page.goto(here + "/healthz")  # another site, as cookies see it
+    page.evaluate("url => location.assign(url)", f"{private.url}/?token={TOKEN}#seed=7")
+    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
+    assert page.url.startswith(private.url + "/#seed=7")
+    page.goto(here + "/healthz")
+    page.evaluate("url => location.assign(url)", f"{private.url}/#seed=8")
+    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
+    assert page.url.startswith(private.url + "/#seed=8")
 
 
-def test_a_page_whose_cookie_is_gone_says_so_and_does_not_try_for_ever(private: Server, browser: Browser) -> None:
-    with browser.new_context(viewport=DESK, locale="en-US") as context:
-        page = context.new_page()
-        page.add_init_script(
-            "window.tried = 0; const Plain = WebSocket; window.wires = []; window.WebSocket = "
-            "class extends Plain { constructor(...a) { super(...a); wires.push(this); } }"
-        )
-        page.goto(f"{private.url}/?token={TOKEN}")
-        expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
-        context.clear_cookies()
-        page.evaluate("wires.at(-1).close()")
-        expect(page.get_by_test_id("status")).to_have_text("no token", timeout=SECONDS * 1000)
-        expect(page.locator("#notice-text")).to_contain_text("asks for a token")
-        tries = page.evaluate("wires.length")
-        page.wait_for_timeout(1500)  # the first waits are of a quarter of a second
-        assert page.evaluate("wires.length") == tries
-        page.get_by_test_id("reload").click()
-        expect(page.get_by_label("Token")).to_be_visible()
+def test_a_page_whose_cookie_is_gone_says_so_and_does_not_try_for_ever(
+    private: Server, context: BrowserContext
+) -> None:
+    page = context.new_page()
+    page.add_init_script(
+        "window.tried = 0; const Plain = WebSocket; window.wires = []; window.WebSocket = "
+        "class extends Plain { constructor(...a) { super(...a); wires.push(this); } }"
+    )
+    page.goto(f"{private.url}/?token={TOKEN}")
+    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
+    context.clear_cookies()
+    page.clock.install()
+    page.evaluate("wires.at(-1).close()")
+    expect(page.get_by_test_id("status")).to_have_text("no token", timeout=SECONDS * 1000)
+    expect(page.locator("#notice-text")).to_contain_text("asks for a token")
+    tries = page.evaluate("wires.length")
+    page.clock.fast_forward(60_000)  # the first waits are of a quarter of a second
+    assert page.evaluate("wires.length") == tries
+    page.get_by_test_id("reload").click()
+    expect(page.get_by_label("Token")).to_be_visible()
 
 
 # ---------------------------------------------------------------- the setting

@@ -1,6 +1,8 @@
 """A visitor of the page in Chromium: what a test does there, and what went over its sockets."""
 
+import asyncio
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,12 +22,27 @@ SECONDS = 30
 expect.set_options(timeout=SECONDS * 1000)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[tuple[Browser, asyncio.AbstractEventLoop]]:
+    """One for all modules of tests, and Playwright's loop, which says of itself only while it is used that it runs."""
     with sync_playwright() as playwright:
+        loop = asyncio.get_running_loop()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+        asyncio._set_running_loop(None)
+        yield browser, loop
+        asyncio._set_running_loop(loop)
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: tuple[Browser, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    """Chromium, for a module of tests: it begins without a page, and leaves none behind."""
+    browser, loop = chromium
+    asyncio._set_running_loop(loop)
+    yield browser
+    for context in browser.contexts:
+        context.close()
+    asyncio._set_running_loop(None)  # other modules may have loops of their own
 
 
 ANNOUNCED = ("opened", "changed", "diverged", "checkpoint")
@@ -42,6 +59,19 @@ window.WebSocket = class extends Plain {
 };
 """
 """Keeps the page's sockets at hand, so that a test can say something over them itself."""
+
+PLAYING = re.compile(r"\bplaying\b")
+FORGETS = """() => {
+  localStorage.clear();
+  document.getElementById('notice-action').removeAttribute('data-testid');
+  document.activeElement.blur();
+  scrollTo({top: 0, behavior: 'instant'});
+}"""
+PASTED = """(link) => new Promise((done) => {
+  addEventListener('hashchange', done, {once: true});
+  location.hash = location.hash === `#${link}` ? `#${link}&pace=20` : `#${link}`;
+})"""
+"""The page takes out of the address what goes without saying, but later: until then the same link again is no news."""
 
 
 class Visit:
@@ -135,19 +165,44 @@ class Visit:
         for _ in range(2):
             self.page.keyboard.press("Escape")
         self.page.mouse.move(0, 0)
-        before = len(self.received)
-        self.page.evaluate("() => { scrollTo(0, 0); location.hash = '#seed=1'; }")
-        self.until(lambda: any("recipe" in message for message in self.received[before:]), "the run begins anew")
-        while "recipe" not in self.received[0] or before > 0:
-            del self.received[0]
-            before -= 1
-        self.sent.clear()
-        self.until(lambda: 0 < self.update <= self._newest(), "its first updates are drawn")
+        self.page.evaluate(FORGETS)
+        self.opens("seed=1")
+
+    def opens(self, link: str) -> None:
+        """Paste a link in this tab, and wait for its run."""
+        asked, heard = len(self.sent), len(self.received)
+        self.page.evaluate(PASTED, link)
+        found: list[tuple[int, int]] = []
+
+        def opened() -> bool:
+            """Whether it is this run: another may have been asked for just before, and a twin's may be under way."""
+            # a link leaves fields of the recipe out, the page itself none
+            sent = enumerate(self.sent[asked:], asked)
+            tags = {each["tag"]: i for i, each in sent if "framework" not in each.get("recipe", ["framework"])}
+            since = enumerate(self.received[heard:], heard)
+            told = [(i, each.get("tag")) for i, each in since if each["type"] == "opened"]
+            found[:] = [(tags[tag], i) for i, tag in told if tag in tags]
+            return bool(found)
+
+        self.until(opened, f"the run of {link} begins")
+        asked, heard = found[-1]
+        del self.sent[:asked], self.received[:heard]
+        self.until(lambda: any(each["type"] == "seen" for each in self.sent), "its first updates are drawn")
+
+    def rests(self) -> None:
+        """Have it cost nothing until it begins anew."""
+        script = "() => document.body.classList.contains('playing') && document.getElementById('play').click()"
+        self.page.evaluate(script)
+
+    def speaks(self, language: str) -> None:
+        """Press the button of a language, and wait until the page speaks it."""
+        self.page.locator(f"[data-language={language}]").click()
+        expect(self.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
 
     def pauses(self) -> int:
         """Press pause; the update that the page then rests at. A checkpoint comes behind whatever was under way."""
-        self.at("play").click()
-        expect(self.at("status")).to_have_text("paused")
+        self.page.locator("#play").click()
+        expect(self.page.locator("body")).not_to_have_class(PLAYING)
         before = self.asked_for
         self.says({"type": "checkpoint"})
         self.until(lambda: self.asked_for > before, "the server has heard of the pause")
@@ -184,6 +239,47 @@ class Visit:
 Visits = Callable[..., Visit]
 
 
+def stays(browser: Browser, url: str, charts: bool) -> Iterator[Visit]:
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    yield Visit(context, url, charts)
+    context.close()
+
+
+def begun(resident: Visit) -> Iterator[Visit]:
+    resident.begins_anew()
+    yield resident
+    troubles, resident.troubles = resident.troubles, []
+    resident.page.unroute_all()
+    resident.page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    resident.page.emulate_media(color_scheme="null", reduced_motion="null")
+    resident.rests()
+    assert troubles == [], troubles
+
+
+@pytest.fixture(scope="module")
+def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page for all tests of a module that need no other, without charts: a load costs ten times a link."""
+    yield from stays(browser, server_url + "/", charts=False)
+
+
+@pytest.fixture
+def page(resident: Visit) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it, but for its charts."""
+    yield from begun(resident)
+
+
+@pytest.fixture(scope="module")
+def charted_resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page with Plotly's charts for all tests of a module that look at them."""
+    yield from stays(browser, server_url + "/", charts=True)
+
+
+@pytest.fixture
+def charted(charted_resident: Visit) -> Iterator[Visit]:
+    """The page with its first run begun anew, as a visitor meets it."""
+    yield from begun(charted_resident)
+
+
 @pytest.fixture
 def visit(browser: Browser, server_url: str) -> Iterator[Visits]:
     """Opens the page as a visitor would; at the end nothing may have gone wrong in any console.
@@ -205,19 +301,3 @@ def visit(browser: Browser, server_url: str) -> Iterator[Visits]:
         each.context.close()
     troubles = [trouble for each in opened for trouble in each.troubles]
     assert troubles == [], troubles
-
-
-def folded(browser: Browser, server_url: str, script: str) -> Any:
-    """Run `script` beside an empty page, with state.js at hand as `state`."""
-    page = browser.new_page()
-    page.goto(server_url + "/healthz")
-    result = page.evaluate(
-        "async () => { const state = await import('/static/state.js');"
-        "const chunk = (n) => ({update: n, length: 10, streams: 1, stream_ids: [0], t: [Array(10).fill(n)], "
-        "input: [Array(10).fill(0)], target: [Array(10).fill(1)], prediction: [Array(10).fill(0)], loss: 1 / n, "
-        "mean_loss: 1, milliseconds: {}});"
-        "const opened = {type: 'opened', protocol: 1, recipe: {seed: 1, learning_rate: 0.02}, changes: [], update: 0, "
-        "window: 5, network: {}};" + script + "}"
-    )
-    page.close()
-    return result

@@ -28,8 +28,8 @@ app(Arguments(**json.loads(sys.argv[1] if len(sys.argv) > 1 else "{}")))
 """
 
 VIEWERS = 6
-MOVES_WITHIN = 20.0
-"""Seconds on a machine with two cores and much else to do; what it really took is in the report."""
+MOVES_WITHIN = 120.0
+"""Seconds after which a test that waits in vain fails, on whatever machine; what it really took is in the report."""
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -161,6 +161,7 @@ def test_a_node_is_killed_and_every_run_goes_on_to_the_bit_while_predictions_are
         killed = cluster.ask("kill")
         for watcher in watchers:
             watcher.wait_for(40)
+        asker.wait_for_answer(killed["at"], MOVES_WITHIN)
     moved = [watcher for watcher in watchers if watcher.sessions > 1]
     assert moved
     for watcher in moved:

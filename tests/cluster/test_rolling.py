@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import pytest
@@ -59,14 +60,22 @@ def test_servers_that_are_killed_one_after_the_other_lose_no_update_and_no_predi
 
 def test_a_prediction_that_was_under_way_on_a_killed_server_is_made_by_another(pair: Pair) -> None:
     pair.deals_to_both()
-    url = pair.proxy.url + "/predict"
-    process = pair.servers["one"].process
-    process.send_signal(signal.SIGSTOP)
-    with ThreadPoolExecutor(8) as asking:
-        answers = [asking.submit(httpx.post, url, json={"sequence": [0.5]}, timeout=PATIENCE) for _ in range(8)]
-        eventually(lambda: int(pair.proxy.rows("ready")["one"]["scur"]) > 1, PATIENCE, "some are under way there")
-        pair.replace("one", signal.SIGKILL)
+    one, two = (server.process for server in pair.servers.values())
+    with httpx.Client(base_url=pair.proxy.url, timeout=PATIENCE) as client, ThreadPoolExecutor(8) as asking:
+        ask = partial(client.post, "/predict", json={"sequence": [0.5]})
+        assert ask().status_code == 200
+        try:
+            for process in (one, two):  # one that answers would be dealt all that the other does not
+                process.send_signal(signal.SIGSTOP)
+            answers = [asking.submit(ask) for _ in range(8)]
+            eventually(lambda: int(pair.proxy.rows("ready")["one"]["scur"]) > 1, PATIENCE, "some are under way there")
+            one.kill()
+            one.wait(PATIENCE)
+        finally:
+            for process in (one, two):
+                process.send_signal(signal.SIGCONT)
         assert [answer.result().status_code for answer in answers] == [200] * 8
+    pair.replace("one", signal.SIGKILL)
 
 
 def test_a_proxy_that_is_replaced_loses_no_update(pair: Pair, record_property: Record) -> None:

@@ -14,6 +14,8 @@ from websockets.sync.client import ClientConnection
 
 from tests.faults.follower import Follower
 from tests.faults.kills import compare, wait_for
+from tests.test_live import eventually
+from tests.viewers import PATIENCE
 
 CELLS = ("rnn", "gru", "lstm")
 
@@ -42,7 +44,7 @@ class Watcher(Follower):
         self._thread.join()
 
     def wait_for(self, further: int) -> None:
-        wait_for(self, len(self.updates) + further, self.trouble)
+        wait_for(self, len(self.updates) + further, self.trouble, 4 * PATIENCE)
 
     def _watch(self) -> None:
         try:
@@ -101,6 +103,10 @@ class Asker:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
+
+    def wait_for_answer(self, since: float, seconds: float) -> None:
+        """Until one came after this moment."""
+        eventually(lambda: bool(self.answered) and self.answered[-1] > since, seconds, "predictions are made again")
 
     def longest_wait(self, since: float) -> float:
         """Seconds without an answer, at the worst."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import Server, running
+from tests.nursery import World
 
 GONE_SECONDS = 30.0
 
@@ -43,15 +44,17 @@ class Running:
 class Servers:
     """Starts servers that share a folder of models."""
 
-    def __init__(self, folder: Path, ending: ExitStack) -> None:
+    def __init__(self, folder: Path, ending: ExitStack, world: World | None) -> None:
         self._folder = folder
+        self._world = world
         self._ending = ending
         self._started: list[Server] = []
 
     def start(self, port: int) -> Running:
         folder = self._folder / str(len(self._started))
         folder.mkdir()
-        server = self._ending.enter_context(running(folder, port, models_dir=self._folder / "models"))
+        starting = running(folder, port, world=self._world, models_dir=self._folder / "models")
+        server = self._ending.enter_context(starting)
         self._started.append(server)
         return Running(server, time.time())
 
@@ -61,7 +64,7 @@ class Servers:
 
 
 @contextmanager
-def servers(folder: Path) -> Iterator[Servers]:
+def servers(folder: Path, world: World | None = None) -> Iterator[Servers]:
     """They end with the block."""
     with ExitStack() as ending:
-        yield Servers(folder, ending)
+        yield Servers(folder, ending, world)

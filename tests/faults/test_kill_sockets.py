@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.kills import survives
+from tests.faults.kills import survive
 from tests.faults.servers import Servers
 
 
@@ -13,6 +13,6 @@ from tests.faults.servers import Servers
 def test_a_run_survives_kills_at_random_moments_to_the_bit(
     nursery: Servers, moments: int, cell: str, pace: float | str, record_property: Callable[[str, object], None]
 ) -> None:
-    follower = survives(nursery, cell, pace, kills=4, seed=moments)
+    (follower,) = survive(nursery, [(cell, pace)], kills=4, seed=moments)
     for seconds in follower.recoveries:
         record_property("socket: process up to the next update", seconds)

@@ -10,8 +10,9 @@ from tests.faults.pages import follows, link, now
 from tests.faults.proxy import Direction, Proxy
 from tests.faults.servers import Servers, free_port
 
-NOTICED_SECONDS = 20.0
-"""Within which a page must be on its way again after its connection died without a word."""
+NOTICED_SECONDS = 120.0
+"""How long is waited for a page to be on its way again after its connection died without a word. By its own clock it
+has 13 s until it gives it up, which test_pulse.py holds it to."""
 
 Record = Callable[[str, object], None]
 
@@ -56,9 +57,8 @@ def test_a_wire_that_falls_silent_is_noticed(
         page.plays_on(1.0)
         began = now()
         proxy.silence(*directions)
-        silent = page.recovers(began, NOTICED_SECONDS + 10)
+        silent = page.recovers(began, NOTICED_SECONDS)
         record_property(f"page: {' and '.join(directions)} silent to the next chunk drawn", silent)
-        assert silent < NOTICED_SECONDS
         page.plays_on(0.5)
         page.heard_each_once()
         page.holds_the_whole_curve()

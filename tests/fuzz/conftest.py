@@ -1,11 +1,25 @@
 """Counts the cases of each kind, says how many there were, and fails where they are fewer than were asked for."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from tests.conftest import Server, running
+from tests.nursery import World
+
 CASES = "cases: "
+
+UNHURRIED = World(ping_seconds=3600)
+"""Whoever draws hostile messages answers no ping meanwhile, for seconds on a busy machine."""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("fuzz"), world=UNHURRIED) as server:
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

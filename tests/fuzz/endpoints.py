@@ -92,7 +92,7 @@ class Endpoints:
                 drawn = _with_ids(drawn)
             elif mode is POSITIVE:
                 drawn = drawn.map(_with_whole_numbers)
-            each(drawn, count // len(modes), at_random, check)
+            each(drawn, max(1, count // len(modes)), at_random, check)
         return outcomes
 
     def _systematic(self, operation: APIOperation[Any, Any, Any, Any]) -> Iterator[Case]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import numpy as np
@@ -16,14 +16,28 @@ import pytest
 
 from bench.processes import cpu_seconds
 from model.checkpoint import MAX_BYTES, MAX_HEADER_BYTES, Checkpoint
-from tests.conftest import Server
+from tests.conftest import Server, running
 from tests.fuzz.blobs import Parts, good, heavy, packed
-from tests.viewers import TestViewer, viewer
+from tests.nursery import World
+from tests.support.cost import Told
+from tests.test_live import eventually
+from tests.viewers import PATIENCE, TestViewer, viewer
 
 MOST_SECONDS = 0.1
 REPEATS = 10  # of each frame: the kernel counts processor time in hundredths of a second
 PACE = 20
+WATCHED = 60  # updates of each that looks on
 BOMB = 1000  # updates to make again, of the heaviest recipe
+HEAVY_SECONDS = 0.2
+"""What one of them is told to cost, on any machine: three minutes are more than any test here waits for."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    world = World(price=Told({"lstm": HEAVY_SECONDS}), ping_seconds=3600)
+    with running(tmp_path_factory.mktemp("heavy"), world=world) as server:
+        yield server
+        assert "Traceback" not in server.log.read_text()
 
 
 def altered(change: Callable[[Parts], None], blob: bytes | None = None) -> bytes:
@@ -98,7 +112,6 @@ def test_a_refusal_costs_the_server_under_a_tenth_of_a_second(
         one.send(type="step")
         assert one.updates(1)[0]["update"] == 1, "the run before it is still there"
     assert each < MOST_SECONDS
-    assert statistics.median(trips) < 10 * MOST_SECONDS, "a bound for its sanity: a machine may be busy"
     said = f"{kind}: {1000 * each:.0f} ms of processor time, {1000 * statistics.median(trips):.0f} ms there and back"
     record_property("figure", said)
 
@@ -122,12 +135,14 @@ class Others:
             while not self._stop.is_set():
                 self.got[at] += len(one.updates(1))
 
-    def rates(self, meanwhile: Callable[[], object]) -> list[float]:
-        """Updates a second of each, while something else is done."""
-        before, began = list(self.got), time.monotonic()
-        meanwhile()
-        seconds = time.monotonic() - began
-        return [(now - then) / seconds for now, then in zip(self.got, before, strict=True)]
+    def have(self, further: int) -> None:
+        """Wait until each has had so many more updates."""
+        wanted = [got + further for got in self.got]
+        eventually(
+            lambda: all(got >= count for got, count in zip(self.got, wanted, strict=True)),
+            4 * PATIENCE,
+            f"{further} more updates of each, at {self.got} of {wanted}",
+        )
 
     def stop(self) -> None:
         self._stop.set()
@@ -144,50 +159,62 @@ def looking_on(server: Server, count: int) -> Iterator[Others]:
         others.stop()
 
 
+class Health:
+    """Asks /healthz again and again in a thread of its own, while a block lasts."""
+
+    def __init__(self, server: Server) -> None:
+        self.seconds: list[float] = []
+        self._server = server
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def _ask(self) -> None:
+        with httpx.Client(base_url=self._server.url, timeout=PATIENCE) as client:
+            while not self._stop.wait(0.01):
+                began = time.monotonic()
+                assert client.get("/healthz").status_code == 200
+                self.seconds.append(time.monotonic() - began)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
 def bomb(one: TestViewer) -> None:
     update = Checkpoint.from_bytes(heavy()).run.update
     one.resume(heavy(), after=update + BOMB, pace="max", play=True)
 
 
-def health(server: Server, seconds: float) -> list[float]:
-    taken = []
-    until = time.monotonic() + seconds
-    with httpx.Client(base_url=server.url, timeout=30) as client:
-        while time.monotonic() < until:
-            began = time.monotonic()
-            assert client.get("/healthz").status_code == 200
-            taken.append(time.monotonic() - began)
-            threading.Event().wait(0.01)
-    return taken
-
-
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("bombs", [1, 4])
 def test_others_keep_their_pace_while_the_heaviest_runs_catch_up(
     server: Server, bombs: int, record_property: Callable[[str, object], None]
 ) -> None:
     with looking_on(server, 4) as others, ExitStack() as stack:
-        while min(others.got) < 5:
-            threading.Event().wait(0.05)
-        alone = others.rates(lambda: health(server, 3.0))
+        others.have(5)
         catching_up = [stack.enter_context(viewer(server.ws)) for _ in range(bombs)]
         for one in catching_up:
             bomb(one)
-        taken: list[float] = []
-        made, began = server.metric("unrolled_updates_total"), time.monotonic()
-        rates = others.rates(lambda: taken.extend(health(server, 6.0)))
-        caught_up = (server.metric("unrolled_updates_total") - made) / (time.monotonic() - began) - sum(rates)
+        before, made, began = sum(others.got), server.metric("unrolled_updates_total"), time.monotonic()
+        with Health(server) as health:
+            others.have(WATCHED)
+        seconds = time.monotonic() - began
+        theirs = sum(others.got) - before
+        caught_up = server.metric("unrolled_updates_total") - made - theirs
         assert all(one.is_silent(0.01) for one in catching_up), "they had to catch up all the time"
-    p99 = statistics.quantiles(taken, n=100)[98]
+    p99 = statistics.quantiles(health.seconds, n=100)[98]
     record_property(
         "figure",
-        f"{bombs} catching up with {caught_up:.0f} updates a second in all: others at pace {PACE} had {min(rates):.1f} "
-        f"or more, and {min(alone):.1f} before; /healthz p99 {1000 * p99:.0f} ms",
+        f"{bombs} catching up with {caught_up / seconds:.0f} updates a second in all: others at pace {PACE} had "
+        f"{theirs / seconds / 4:.1f}; /healthz p99 {1000 * p99:.0f} ms",
     )
-    assert min(rates) > min(PACE / 2, caught_up / bombs), (
-        "no fewer than who catches up, and half its pace on a busy machine"
-    )
-    assert p99 < 0.25
     assert caught_up > 1
+    assert caught_up / bombs < WATCHED, "no fewer than who catches up"
+    assert len(health.seconds) > caught_up, "the event loop waits for no update"
 
 
 def test_catching_up_is_given_up_for_another_run_at_any_moment(
@@ -199,24 +226,27 @@ def test_catching_up_is_given_up_for_another_run_at_any_moment(
             bomb(one)
             threading.Event().wait(0.05 * seed)
             began = time.monotonic()
-            opened = one.open(recipe={"seed": seed}, pace="max")
+            opened = one.open(recipe={"seed": seed}, pace="max")  # which is waited for less long than catching up takes
             taken.append(time.monotonic() - began)
             assert opened["recipe"]["seed"] == seed
             assert one.updates(1)[0]["update"] == 1
     record_property("figure", f"another run opened in {1000 * max(taken):.0f} ms at most while one caught up")
-    assert max(taken) < 1.0
 
 
 def test_whoever_catches_up_may_go_and_nothing_is_made_for_it_any_more(server: Server) -> None:
     with viewer(server.ws) as one:
         bomb(one)
         assert server.metric("unrolled_viewers") == 1
-    deadline = time.monotonic() + 2
-    while server.metric("unrolled_viewers") > 0:
-        assert time.monotonic() < deadline
-    made = server.metric("unrolled_updates_total")
-    threading.Event().wait(0.3)
-    assert server.metric("unrolled_updates_total") == made
+    eventually(lambda: server.metric("unrolled_viewers") == 0, PATIENCE, "it has gone")
+    with viewer(server.ws) as other:
+        other.open(play=False)
+        other.send(type="step")
+        other.updates(1)  # what was under way for who went has come before it
+        made = server.metric("unrolled_updates_total")
+        for _ in range(5):
+            other.send(type="step")
+            other.updates(1)
+        assert server.metric("unrolled_updates_total") == made + 5
 
 
 def test_pause_and_other_messages_are_heard_while_it_catches_up(server: Server) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.test_page_graphs import RECORDING, number, only_quick, row, visit_with
+from tests.test_page_graphs import RECORDING, lab_resident, number, only_quick, row, visit_with
 from tests.visits import Visit
 
-__all__ = ["visit_with"]
+__all__ = ["lab_resident", "visit_with"]
 
 
 def test_the_quick_kinds_run_here_and_the_rest_stays_recorded(visit_with: Callable[..., Visit]) -> None:

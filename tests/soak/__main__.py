@@ -10,7 +10,7 @@ from tests.conftest import running
 from tests.soak.curve import svg
 from tests.soak.report import markdown
 from tests.soak.soak import SEATS, Soaked, soak
-from tests.soak.verdict import wrongs
+from tests.soak.verdict import lacks, wrongs
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOLD_SECONDS = 30.0
@@ -19,7 +19,7 @@ TOLD_SECONDS = 30.0
 def main(minutes: float, seed: int, every: float, record: bool) -> int:
     print(f"{minutes:g} minutes, seed {seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), under=["env"], max_viewers=SEATS) as server:
-        soaked = asyncio.run(soak(server, seed, minutes * 60, every, Progress()))
+        soaked = asyncio.run(soak(server, seed, minutes * 60, every, lacks, Progress()))
         log = server.log.read_text()
     wrong = wrongs(soaked, log)
     for name, count in sorted(soaked.tally.items()):

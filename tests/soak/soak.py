@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import Server
-from tests.soak.guest import Guest, Misheard, missed_pong
+from tests.soak.guest import PATIENCE, Guest, Misheard, missed_pong
 from tests.soak.readings import Reading, read
 from tests.soak.recipes import any_question
 
@@ -25,14 +25,17 @@ GUESTS = 14
 REGULARS = 2
 """Who stay all the time, play, and must hear every update."""
 
-STARVED_SECONDS = 10.0
+STARVED_SECONDS = PATIENCE
 """A regular at a pace of 2 that heard nothing for so long was forgotten."""
 
 SEATS = 20
 """Of the server: who vanished keeps one until that is noticed, so now and then the hall is full."""
 
-EMPTY_SECONDS = 20.0
-"""Within which a server notices that everybody has gone."""
+EMPTY_SECONDS = 60.0
+"""How long is waited for a server to notice that everybody has gone."""
+
+LONGEST = 10
+"""Times as long as was asked for is waited on a busy machine, until enough has happened."""
 
 
 @dataclass
@@ -41,6 +44,8 @@ class Soaked:
 
     idle: Reading
     """Before the first guest."""
+    seconds: float
+    """How long it was to be, at the least."""
     readings: list[Reading] = field(default_factory=list)
     tally: Counter[str] = field(default_factory=Counter)
     trouble: list[str] = field(default_factory=list)
@@ -53,10 +58,18 @@ KEPT_SECONDS = 2.0
 
 
 async def soak(
-    server: Server, seed: int, seconds: float, every: float, tell: Callable[[Soaked], None] = lambda soaked: None
+    server: Server,
+    seed: int,
+    seconds: float,
+    every: float,
+    lacks: Callable[[Soaked], Sequence[str]],
+    tell: Callable[[Soaked], None] = lambda soaked: None,
 ) -> Soaked:
-    """Let guests in for so long, and look at the server every so many seconds; `tell` hears of each look."""
-    soaked = Soaked(await at_rest(server))
+    """Let guests in for so long and until nothing is lacking, and look at the server every so many seconds.
+
+    `tell` hears of each look.
+    """
+    soaked = Soaked(await at_rest(server), seconds)
     over = asyncio.Event()
     began = monotonic()
     draws = (Random(f"{seed} {number}") for number in range(10**6))
@@ -69,7 +82,7 @@ async def soak(
             again(streams(server, next(draws), soaked.tally), over, soaked),
         ]
         living = [asyncio.create_task(life) for life in lives]
-        while monotonic() < began + seconds:
+        while (now := monotonic() - began) < seconds or (lacks(soaked) and now < LONGEST * seconds):
             await asyncio.sleep(every)
             try:
                 soaked.readings.append(await read(server, monotonic() - began))

@@ -12,10 +12,12 @@ MOST_GROWTH = 15.0
 """Megabytes after the warm-up: the allocator takes 5 to 7 at a time where shapes come that it has not seen."""
 
 FEWEST_VISITS = 20.0
-"""A minute, of all guests together."""
+"""For each minute that was asked for, of all guests together."""
 
-MOST_MISSED = 0.01
-"""Share of visits that may end by a missed pong: guests and server share a machine that is kept busy."""
+FEWEST_READINGS = 10
+
+MOST_MISSED, FEW_MISSED = 0.01, 2
+"""Share of visits that may end by a missed pong, and how many always may: guests and server share a busy machine."""
 
 POOL = min(32, (os.cpu_count() or 1) + 4)
 """Threads that asyncio starts as they are needed and then keeps, at the most."""
@@ -44,12 +46,12 @@ class Memory:
 
 def wrongs(soaked: Soaked, log: str) -> list[str]:
     """Nothing, if it was a good soak. `log` is what the server wrote."""
-    return [*_memory(soaked), *_left_over(soaked), *_log(log), *_guests(soaked), *_too_quiet(soaked)]
+    return [*_memory(soaked), *_left_over(soaked), *_log(log), *_guests(soaked), *lacks(soaked)]
 
 
 def _memory(soaked: Soaked) -> list[str]:
-    if len(soaked.readings) < 10:
-        return [f"{len(soaked.readings)} readings show no course of the memory"]
+    if len(soaked.readings) < FEWEST_READINGS:
+        return []  # it is said below
     memory = Memory.of(soaked.readings)
     if memory.growth <= MOST_GROWTH:
         return []
@@ -76,16 +78,17 @@ def _log(log: str) -> list[str]:
 def _guests(soaked: Soaked) -> list[str]:
     missed, visits = soaked.tally["missed a pong"], soaked.tally["visits"]
     wrong = [f"{len(soaked.trouble)} troubles: {'; '.join(soaked.trouble[:SHOWN])}"] if soaked.trouble else []
-    if missed > MOST_MISSED * visits:
+    if missed > max(FEW_MISSED, MOST_MISSED * visits):
         wrong.append(f"{missed} of {visits} visits ended by a missed pong")
     return wrong
 
 
-def _too_quiet(soaked: Soaked) -> list[str]:
-    """A soak in which nothing happened shows nothing."""
-    minutes = soaked.readings[-1].seconds / 60 if soaked.readings else 0.0
-    visits = soaked.tally["visits"]
-    wrong = [f"only {visits} visits in {minutes:.1f} minutes"] if visits < FEWEST_VISITS * minutes else []
+def lacks(soaked: Soaked) -> list[str]:
+    """What has yet to happen: a soak in which nothing happened shows nothing."""
+    minutes = soaked.seconds / 60
+    visits, readings = soaked.tally["visits"], len(soaked.readings)
+    wrong = [f"{readings} readings show no course of the memory"] if readings < FEWEST_READINGS else []
+    wrong += [f"only {visits} visits in place of {minutes:g} minutes'"] if visits < FEWEST_VISITS * minutes else []
     wanted = {
         "heard diverged": "diverged",
         "vanished": "vanished",
