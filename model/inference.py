@@ -84,7 +84,8 @@ def predict(
     order = sorted(range(len(sequences)), key=lambda row: -len(sequences[row]))
     lengths = [len(sequences[row]) for row in order]
     x = np.zeros((lengths[0], len(order)))
-    y = np.empty((lengths[0] + 1, len(order)))  # a prediction comes out in the time step after its sample's
+    # zeros beyond a sequence's end, since memory as it comes may hold what no cast takes
+    y = np.zeros((lengths[0] + 1, len(order)))  # a prediction comes out in the time step after its sample's
     h = np.zeros((weights.hidden_size + 2, len(order)))  # and below it the sample and 1
     h[-1] = 1
     c = np.zeros((weights.hidden_size, len(order)))  # lstm's

@@ -167,17 +167,27 @@ def _become(
 
 @dataclass(frozen=True)
 class _Workers:
-    """Makes a server's workers, in place of the context that spawns them. They too are forked.
-
-    They hold one another's ends of their parent's pipes: those that were forked last hear first that it has ended.
-    """
+    """Makes a server's workers, in place of the context that spawns them. They too are forked."""
 
     world: World
+    made: list[Any] = field(default_factory=list)
 
     def Process(self, target: Callable[..., None], kwargs: dict[str, Any]) -> BaseProcess:  # noqa: N802
-        return multiprocessing.get_context("fork").Process(target=self._work, args=(target, kwargs))
+        # ends of others' pipes, which nobody else holds where workers are spawned
+        pipes = [end for other in self.made for end in (other.parent_conn, other.child_conn)]
+        started = [other.process._popen.finalizer for other in self.made if other.process._popen]
+        numbers = [number for finalizer in started if finalizer.still_active() for number in finalizer._args]
+        self.made.append(kwargs["target"].__self__)
+        args = (target, kwargs, pipes, numbers)
+        return multiprocessing.get_context("fork").Process(target=self._work, args=args)
 
-    def _work(self, target: Callable[..., None], kwargs: dict[str, Any]) -> None:
+    def _work(
+        self, target: Callable[..., None], kwargs: dict[str, Any], pipes: list[Connection], numbers: list[int]
+    ) -> None:
+        for end in pipes:
+            end.close()
+        for number in numbers:
+            os.close(number)
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         child = _born("torch", self.world.price)

@@ -52,6 +52,12 @@ def test_weights_beyond_all_measure_warn_of_nothing(cell):
     assert np.isfinite(end).all()
 
 
+def test_memory_as_it_comes_warns_of_nothing(monkeypatch):
+    signalling = np.array(0x7FF0000000000001).view(np.float64)
+    monkeypatch.setattr(np, "empty", lambda shape: np.full(shape, signalling))
+    assert [len(prediction) for prediction in predict(make_weights("rnn"), [sine(5), sine(2)], [None] * 2)[0]] == [5, 2]
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("cuts", [[1], [7, 8], [100, 250, 299], list(range(1, 300))])
 def test_a_sequence_cut_anywhere_is_the_sequence_whole(cell, cuts):

@@ -11,7 +11,7 @@ import httpx
 import yaml
 
 from tests.fuzz.blobs import heavy
-from tests.test_hall import HEAVY
+from tests.support.heaviest import HEAVIEST
 from tests.test_readiness import eventually_says, training_process
 from tests.viewers import viewer
 
@@ -40,7 +40,7 @@ def test_the_heaviest_that_may_be_asked_for_at_once_fits_into_the_limit_of_compo
         views = ["hidden", "gradient", "after", "graph"]
         viewers = [hall.enter_context(viewer(server.ws)) for _ in range(VIEWERS)]
         for one in viewers:
-            one.open(recipe=HEAVY, pace="max", views=views)
+            one.open(recipe=HEAVIEST, pace="max", views=views)
 
         blob, largest = heavy(), json.dumps(LARGEST).encode()
 

@@ -15,7 +15,7 @@ from tests.conftest import Server
 from tests.faults.follower import Follower
 from tests.faults.kills import compare, followed, wait_for
 from tests.memory_groups import at_most, may_bound
-from tests.test_hall import HEAVY
+from tests.support.heaviest import HEAVIEST
 from tests.test_readiness import eventually_says, training_process
 from tests.viewers import PATIENCE, viewer
 
@@ -33,7 +33,7 @@ def out_of_memory(server: Server) -> None:
     with at_most(2**20) as group, ExitStack() as others:
         group.take_in(process)
         for _ in range(4):
-            others.enter_context(viewer(server.ws)).send(type="open", recipe=HEAVY, pace="max")
+            others.enter_context(viewer(server.ws)).send(type="open", recipe=HEAVIEST, pace="max")
         ended, _, _ = select.select([descriptor], [], [], PATIENCE)
         os.close(descriptor)
         assert ended, "it did with less than it was thought to need"
