@@ -37,7 +37,7 @@ from app.training_process import main as train
 from tests.support.cost import ALL_UPDATES
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([__name__, "app.main", "app.server"])
+_FORKS.set_forkserver_preload([__name__, "app.main", "app.server", "tests.support.preloaded"])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, expect
 from model.recipe import Change, Recipe
 from model.training import Learner
 from tests.support.anew import begins_anew, newest
-from tests.support.display import few_frames
 from tests.support.node import folded
 from tests.visits import DESK, SECONDS, Visit, Visits
 
@@ -24,7 +23,7 @@ TALL = DESK | {"height": 1600}
 def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
     """One page for all these tests, as Plotly takes seconds to start."""
     context = browser.new_context(viewport=TALL, locale="en-US")
-    resident = Visit(context, server_url + "/", prepare=few_frames)
+    resident = Visit(context, server_url + "/")
     resident.draws(1)
     yield resident
     context.close()
@@ -210,7 +209,7 @@ def test_the_lanes_follow_the_waves_pan_and_zoom(rested: Visit) -> None:
 
 
 def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
-    page = visit(viewport=TALL, charts=False, prepare=few_frames)
+    page = visit(viewport=TALL, charts=False)
     page.draws(1)
 
     def views() -> list[str] | None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import subprocess
 import sys
 from collections import Counter
@@ -58,9 +59,11 @@ def test_processor_time_of_a_child_that_goes_on_and_of_one_that_outlives_its_par
         other = int(parent.stdout.readline())
         both = time.seconds() - before
         assert both >= 0.45
+        descriptor = os.pidfd_open(other)
         parent.kill()
     assert time.seconds() - before >= 0.45, "it goes on, or has ended with its input"
-    os.waitid(os.P_PID, other, os.WEXITED | os.WNOWAIT)
+    select.select([descriptor], [], [])
+    os.close(descriptor)
     for _ in range(2):
         assert time.seconds() - before >= 0.45, "it has ended, and is this process's to wait for"
     with pytest.raises(ChildProcessError):

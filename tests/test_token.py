@@ -261,9 +261,11 @@ def test_a_browser_types_the_token_and_the_page_runs_with_its_hash(private: Serv
     troubles: list[str] = []
     page.on("console", lambda message: troubles.append(message.text) if message.type != "log" else None)
     page.goto(private.url + "/#seed=7&cell=gru")
+    expect(page.get_by_label("Token")).to_be_focused()  # where somebody is faster Chromium says so
     page.get_by_label("Token").fill("this is not the one")
     page.get_by_role("button", name="Enter").click()
     expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    expect(page.get_by_label("Token")).to_be_focused()
     page.get_by_label("Token").fill(TOKEN)
     with page.expect_navigation():
         page.get_by_role("button", name="Enter").click()

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket, expect, sync_playwright
 
 from bench.first_prediction import FLAGS
+from tests.support.display import FEW
 
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 """The same engine, without the windows around it where that is installed: a page then opens in half the CPU time."""
@@ -98,6 +99,7 @@ class Visit:
         if not charts:
             self.page.route("**/assets/plotly*", lambda route: route.fulfill(body="", content_type="text/javascript"))
         self.page.add_init_script(WIRES)
+        self.page.add_init_script(FEW)
         if prepare:
             prepare(self.page)
         self.page.goto(url)

@@ -3,9 +3,13 @@
 from playwright.sync_api import Page
 
 FEW = """
-const [frame, rests] = [window.requestAnimationFrame.bind(window), window.setTimeout.bind(window)];
-window.requestAnimationFrame = (draw) => rests(() => frame(draw), 80);
+if (!window.drawsFew) {
+  window.drawsFew = true;
+  const [frame, rests] = [window.requestAnimationFrame.bind(window), window.setTimeout.bind(window)];
+  window.requestAnimationFrame = (draw) => rests(() => frame(draw), 80);
+}
 """
+"""Frames are half of what a running page costs. Updates are drawn several at once; each is still seen and kept."""
 SOON = """
 const waits = window.setTimeout;
 window.setTimeout = (call, milliseconds, ...more) => waits(call, milliseconds === 1000 ? 50 : milliseconds, ...more);
@@ -13,7 +17,7 @@ window.setTimeout = (call, milliseconds, ...more) => waits(call, milliseconds ==
 
 
 def few_frames(page: Page) -> None:
-    """For all pages beside this one too. Updates are drawn several at once; each is still seen and kept."""
+    """In the pages beside this one too; a Visit's own draws few by itself."""
     page.context.add_init_script(FEW)
 
 

@@ -30,12 +30,14 @@ class Taken:
     def __init__(self, config: pytest.Config) -> None:
         self.by_file: Counter[str] = Counter()
         self._config = config
-        self._time = ProcessorTime()
+        # workers count for themselves, with all that they started; who deals tests out to them only itself
+        deals = config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
+        self._seconds = time.process_time if deals else ProcessorTime().seconds
         self._until_now = 0.0
 
     def note(self, file: str) -> None:
         """What was taken since this was last called, or since the start, was for this file."""
-        now = self._time.seconds()
+        now = self._seconds()
         self.by_file[file] += now - self._until_now
         self._until_now = now
 
