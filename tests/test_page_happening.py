@@ -404,7 +404,8 @@ def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_
     bars = page.page.locator("#odometer-bars")
     bars.evaluate("bars => bars.scrollIntoView({block: 'center', behavior: 'instant'})")
     expect(bars).to_have_attribute("title", WORDS["en"]["unrecorded"])
-    assert ["odometer-bars", WORDS["en"]["unrecorded"]] in page.page.evaluate("written")
+    said = ["odometer-bars", WORDS["en"]["unrecorded"]]
+    page.until(lambda: said in page.page.evaluate("written"), "it is written across the bars")
     expect(page.at("odometer-nodes")).to_have_text("–")
     page.page.keyboard.press("Space")
     expect(bars).to_have_attribute("title", "")
