@@ -212,6 +212,7 @@ export class AddressBar {
       this.#store.redraw();
       return;
     }
+    this.#written = null; // a link back to it is news from now on, even before the one of this is written
     const link = readLink(hash);
     const wrong = this.#wrong(link);
     const { run, pace, playing } = this.#store.state;

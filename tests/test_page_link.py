@@ -54,6 +54,20 @@ def test_a_link_opens_the_same_run_number_for_number(visit: Visits, server_url: 
     assert "#" + fragment(page) == link, "and its address stays as it is"
 
 
+def test_a_link_back_is_followed_before_the_page_has_written_the_address_between(page: Visit) -> None:
+    page.choose("seed", 2)
+    follows(page, "seed=2")
+    page.page.evaluate("""() => new Promise((done) => {
+      addEventListener('hashchange', () => {
+        location.hash = '#seed=2';
+        addEventListener('hashchange', done, {once: true});
+      }, {once: true});
+      location.hash = '#seed=3';
+    })""")
+    asked = [2, 3, 2]
+    page.until(lambda: [run["recipe"]["seed"] for run in page.opened()][-3:] == asked, "the last one is there")
+
+
 def test_the_address_follows_what_is_done_and_no_history_is_made(visit: Visits, server_url: str) -> None:
     page = visit(charts=False)
     page.draws(2)
