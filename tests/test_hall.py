@@ -105,8 +105,9 @@ def test_heavy_recipes_leave_a_light_one_its_pace(hall: Server) -> None:
     with players(hall.ws, *heavy, {"pace": 5}) as (*crowd, light):
         for player in crowd:
             player.until(lambda rates: len(told(rates)) >= ENOUGH)
-        light.until(lambda rates: len(rates) >= 20)
-        assert told(light.rates) == []
+        light.until(
+            lambda rates: len(rates) >= 20 and told(rates[-10:]) == []
+        )  # two measurements: it may have begun late
 
 
 def test_a_hall_is_told_that_it_is_full_when_the_machine_can_do_no_more(hall: Server) -> None:
