@@ -150,10 +150,11 @@ def test_ctrl_c_ends_the_command_with_its_process_and_writes_nothing(tmp_path: P
         until = monotonic() + PATIENCE
         while not (found := lab_processes(process.pid)) and monotonic() < until:
             sleep(0.05)
+        os.kill(found[0], signal.SIGSTOP)  # else it might be done before the command hears of anything
         descriptor = os.pidfd_open(found[0])
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
-    assert select.select([descriptor], [], [], 5)[0]
+    assert select.select([descriptor], [], [], PATIENCE)[0]
     os.close(descriptor)
     assert list(tmp_path.iterdir()) == []
 
