@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -146,7 +147,8 @@ def test_a_recording_is_of_all_kinds() -> None:
 
 def test_ctrl_c_ends_the_command_with_its_process_and_writes_nothing(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("unrolled")), "graphs", "eager", "padded", "--to", "out.json"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # who is started in the background may not hear of it
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, preexec_fn=heard) as process:
         until = monotonic() + PATIENCE
         while not (found := lab_processes(process.pid)) and monotonic() < until:
             sleep(0.05)
