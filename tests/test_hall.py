@@ -18,8 +18,8 @@ from tests.visits import DESK, Visit
 
 HEAVY = {"cell": "lstm", "hidden_size": 4}
 SOME = {"cell": "gru", "hidden_size": 4}
-COSTS = Told({"lstm": 0.1, "gru": 0.03})
-"""So two viewers of either are too many at 60/s, on any machine; all other recipes cost what they cost."""
+COSTS = Told({"lstm": 0.1, "gru": 0.03, "rnn": 0.001})
+"""So two viewers of the first or the second are too many at 60/s, on any machine, and the last is light on any."""
 LINK = "&".join(f"{name}={value}" for name, value in HEAVY.items())
 ENOUGH = 3
 """Messages with a rate after which it is taken to be steady; it is measured every second."""
@@ -110,11 +110,12 @@ def test_heavy_recipes_leave_a_light_one_its_pace(hall: Server) -> None:
         )  # two measurements: it may have begun late
 
 
-def test_a_hall_is_told_that_it_is_full_when_the_machine_can_do_no_more(hall: Server) -> None:
+def test_a_hall_is_told_that_it_is_full_when_the_machine_can_do_no_more(start_server: Callable[..., Any]) -> None:
     """No cost is told here: as many come as it takes."""
     sizes = {"hidden_size": 128, "samples": 20, "shortest": 6, "longest": 6, "fewest_streams": 8, "most_streams": 8}
     heaviest = {"recipe": sizes, "pace": 60}
     with ExitStack() as stack:
+        hall = stack.enter_context(start_server(world=World(timing=Timing(rate_seconds=1.0))))
         crowd: list[Player] = []
         while not any(told(player.rates) for player in crowd):
             assert len(crowd) < MOST
