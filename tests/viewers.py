@@ -81,17 +81,6 @@ class TestViewer:
             self.seen(got[-1]["update"])
         return got
 
-    def settles(self, acknowledge: bool = False) -> int:
-        """Read updates until none come any more; the last one's number, or 0."""
-        last = 0
-        while True:
-            try:
-                last = self.next(1.0)["updates"][-1]["update"]
-            except TimeoutError:
-                return last
-            if acknowledge:
-                self.seen(last)
-
     def is_silent(self, seconds: float = 0.5) -> bool:
         """Whether nothing comes for a while."""
         try:
