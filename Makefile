@@ -7,7 +7,7 @@
 # make faults kill -9, cut wires, reloads and moves at random moments, under a real page
 # make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
 # make check  style, types and import directions
-# make schema write docs/messages.schema.json from app/messages.py
+# make schema write docs/messages.schema.json from app/protocol/train.py
 # make recording  write static/recording.json, which the page plays while the hall is full
 # make lock   write requirements/*.txt, every pin with its hashes, from constraints.txt and pyproject.toml
 # make audit  look up known vulnerabilities of all that is pinned; fails where it cannot look
@@ -60,10 +60,10 @@ format: .venv/dev.stamp
 	$(bin)/ruff format .
 
 schema: .venv/dev.stamp
-	$(bin)/python -m app.messages > docs/messages.schema.json
+	$(bin)/python -m app.protocol.train > docs/messages.schema.json
 
 recording: .venv/dev.stamp
-	$(bin)/python -m app.recording > static/recording.json
+	$(bin)/python -m app.commands.recording > static/recording.json
 
 bench: chromium .venv/bench.stamp
 	$(bin)/python -m bench $(ARGS)

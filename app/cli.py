@@ -5,18 +5,18 @@ from importlib import import_module
 
 import click
 
-from app.child import Child
-from app.mistake import Mistake, settings, strays
+from app.commands.mistake import Mistake, settings, strays
+from app.training.child import Child
 
 COMMANDS = {
-    "train": "app.train_command",
-    "receipt": "app.verify_command",
-    "verify": "app.verify_command",
-    "predict": "app.predict_command",
-    "script": "app.script_command",
-    "export": "app.export_command",
-    "graphs": "app.graphs_command",
-    "doctor": "app.doctor_command",
+    "train": "app.commands.train",
+    "receipt": "app.commands.verify",
+    "verify": "app.commands.verify",
+    "predict": "app.commands.predict",
+    "script": "app.commands.script",
+    "export": "app.commands.export",
+    "graphs": "app.commands.graphs",
+    "doctor": "app.commands.doctor",
 }
 
 
@@ -51,10 +51,11 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         click.echo(f"Warning: {says}; {mend}", err=True)
     # the training process imports what it needs while we do; several workers start one each
     child = Child("torch") if using.workers == 1 else None
-    from app.server import serve as serve_with
+    from app.main import create_app
+    from app.serving.server import serve as serve_with
 
     try:
-        serve_with(using, child)
+        serve_with(create_app, using, child)
     except OSError as error:
         raise Mistake(f"cannot listen on {using.host} port {using.port}: {error.strerror}") from None
 

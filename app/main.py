@@ -10,28 +10,29 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app import export, lab, lessons, live, ops, predict, qr, script, stream, verify
-from app.admission import Hall
-from app.child import Child
-from app.foreign import OwnPages
-from app.headers import SecurityHeaders
-from app.measured import Measured, measure_lag
-from app.metrics import Metrics
-from app.models import ModelStore
-from app.open_files import most_connections
-from app.pacing import Timing
-from app.page import Page
-from app.predictor import Predictor
-from app.readiness import Readiness
-from app.refusals import install
+from app.http.answers import install
+from app.http.headers import SecurityHeaders
+from app.inference.predictor import Predictor
+from app.live.admission import Hall
+from app.live.pacing import Timing
+from app.routes import lab, lessons, models, onnx, predict, predict_socket, probes, qr, replay, script, train_socket
+from app.routes.page import Page
+from app.routes.shortcut import Shortcut
+from app.security.foreign import OwnPages
+from app.security.token import Lock, describe
+from app.serving.open_files import most_connections
+from app.serving.wire import Wire
 from app.settings import Settings
-from app.shortcut import Shortcut
-from app.token import Lock, describe
-from app.trainer import ProcessLost, Trainer
-from app.wire import Wire
+from app.store.models import ModelStore
+from app.telemetry.measured import Measured, measure_lag
+from app.telemetry.metrics import Metrics
+from app.training.child import Child
+from app.training.link import ProcessLost
+from app.training.readiness import Readiness
+from app.training.trainer import Trainer
 from model.recipe import Recipe
-from model.tensorflow_program import INSTALL
-from model.tensorflow_program import is_installed as tensorflow_is_installed
+from model.tensorflow.program import INSTALL
+from model.tensorflow.program import is_installed as tensorflow_is_installed
 from model.weights import bundled
 
 
@@ -89,16 +90,17 @@ def create_app(settings: Settings | None = None, child: Child | None = None, tim
     app.add_middleware(OwnPages, settings=settings, metrics=metrics)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Measured, metrics=metrics)
-    app.include_router(predict.routes(answer, store, settings))
-    app.include_router(stream.routes(store, predictor, hall))
-    app.include_router(export.routes(store, settings))
+    app.include_router(predict.routes(answer))
+    app.include_router(models.routes(store, settings))
+    app.include_router(predict_socket.routes(store, predictor, hall))
+    app.include_router(onnx.routes(store, settings))
     app.include_router(script.routes(store, settings))
     app.include_router(qr.routes(settings))
     app.include_router(lessons.routes(settings))
-    app.include_router(live.routes(trainer, store, hall, metrics, timing or Timing()))
-    app.include_router(verify.routes(trainer, store, hall))
+    app.include_router(train_socket.routes(trainer, store, hall, metrics, timing or Timing()))
+    app.include_router(replay.routes(trainer, store, hall))
     app.include_router(lab.routes(hall))
-    app.include_router(ops.routes(metrics, readiness))
+    app.include_router(probes.routes(metrics, readiness))
     app.include_router(page.routes())
 
     schema = Recipe.model_json_schema()

@@ -6,9 +6,9 @@ import uvicorn
 from fastapi import Response
 from fastapi.responses import HTMLResponse
 
-from app.listening import listen
 from app.main import create_app
-from app.page import Page
+from app.routes.page import Page
+from app.serving.listening import listen
 from app.settings import Settings
 from model.recipe import Recipe
 from model.signal import Signal

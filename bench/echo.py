@@ -5,7 +5,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
-from app.listening import listen
+from app.serving.listening import listen
 
 app = FastAPI()
 

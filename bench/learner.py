@@ -13,8 +13,8 @@ LEAST = 1.4
 
 def updates(count: int) -> float:
     """Seconds that a new Learner takes for `count` updates."""
+    from model.learner import Learner
     from model.recipe import Recipe
-    from model.training import Learner
 
     learner = Learner(Recipe())
     began = perf_counter()

@@ -8,9 +8,9 @@ from ray import serve
 from ray.serve import Application
 from starlette.types import ASGIApp
 
-from app.logs import log_to_stderr
 from app.main import create_app
 from app.settings import Settings
+from app.telemetry.logs import log_to_stderr
 from deploy.draining import until_draining
 from deploy.sockets import Sockets
 

@@ -5,7 +5,7 @@ from collections import deque
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.connection import TOO_BIG
+from app.live.connection import TOO_BIG
 
 RESTARTING = 1012
 """Close code: resume at once, on any server."""

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_info
 
 from model.network import Network, state_parts, tensor_shapes
 from model.play import PlayState
-from model.recipe import MOST_CHANGES, Change, Frozen, Recipe
+from model.recipe import MOST_CHANGES, Change, Framework, Frozen, Recipe
 from model.signal import GENERATORS, SignalState
 
 FORMAT = 2
@@ -100,7 +100,21 @@ class _Format(Frozen):
     format: Annotated[int, AfterValidator(_readable)] = FORMAT
 
 
-class Run(Frozen):
+class _WithFramework(Frozen):
+    model_config = ConfigDict(extra="ignore")
+
+    framework: Framework = "torch"
+
+
+class _Framed(Frozen):
+    """What says which process a run belongs to."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    recipe: _WithFramework
+
+
+class RunRecord(Frozen):
     """The part of a checkpoint that is not tensors.
 
     `position` is in half-periods; `loss_sum` is the sum of all losses so far; `optimizer_steps` may be fewer
@@ -135,7 +149,7 @@ class Run(Frozen):
 class Checkpoint:
     """A run at rest. A model for prediction may hold the network's tensors alone; such a one cannot be resumed."""
 
-    run: Run
+    run: RunRecord
     tensors: Tensors = field(repr=False)
 
     @classmethod
@@ -148,7 +162,7 @@ class Checkpoint:
         notes: Mapping[str, str] | None = None,
     ) -> "Checkpoint":
         """A trained network without a run."""
-        run = Run(recipe=recipe, interval=interval, notes=dict(notes or {}))
+        run = RunRecord(recipe=recipe, interval=interval, notes=dict(notes or {}))
         return cls(run, network.arrays())
 
     @property
@@ -205,6 +219,18 @@ class Checkpoint:
         return cls(run, tensors)
 
 
+def framework_of(data: bytes) -> Framework:
+    """The framework that a checkpoint's bytes name; PyTorch where they name none: whoever reads them will say why.
+
+    Raises:
+        CheckpointError: there is no run in them.
+    """
+    try:
+        return _Framed.model_validate_json(_run_text(data)).recipe.framework
+    except ValidationError:
+        return "torch"
+
+
 def model_id(data: bytes) -> str:
     """The name of a model: the first 16 hex digits of the SHA-256 of its bytes."""
     return hashlib.sha256(data).hexdigest()[:16]
@@ -238,7 +264,8 @@ def signal_tensors(state: SignalState) -> dict[str, Array]:
     return {"streams.id": state.stream_ids, "streams.offset": state.offset, **generators}
 
 
-def _read_run(data: bytes) -> Run:
+def _run_text(data: bytes) -> str:
+    """The JSON of the run in a blob's header. Raises CheckpointError."""
     if len(data) > MAX_BYTES:
         raise CheckpointError(f"a checkpoint has at most {MAX_BYTES} bytes; this has {len(data)}")
     if len(data) < 8:
@@ -255,9 +282,14 @@ def _read_run(data: bytes) -> Run:
         raise CheckpointError(f"`{METADATA}` in its header is not text")
     if text.count(":") > MOST_FIELDS:
         raise CheckpointError(f"a run has at most {MOST_FIELDS} fields in all; this has {text.count(':')}")
+    return text
+
+
+def _read_run(data: bytes) -> RunRecord:
+    text = _run_text(data)
     try:
         _Format.model_validate_json(text)  # before the rest: another version's may look quite different
-        run = Run.model_validate_json(text)
+        run = RunRecord.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:80] or "run"
@@ -265,7 +297,7 @@ def _read_run(data: bytes) -> Run:
     return run
 
 
-def _check(run: Run, tensors: Tensors) -> None:
+def _check(run: RunRecord, tensors: Tensors) -> None:
     for name in ("update", "position", "next_stream_id", "optimizer_steps"):
         if (count := getattr(run, name)) > MOST_COUNTED:  # there must be room to go on counting
             raise CheckpointError(f"{name} is at most {MOST_COUNTED}; it is {count}")
@@ -301,7 +333,7 @@ def _check(run: Run, tensors: Tensors) -> None:
             raise CheckpointError("tensor streams.offset should lie within one period, from 0 to 2π")
 
 
-def _run_tensors(run: Run, tensors: Tensors) -> dict[str, tuple[tuple[int, ...], type]]:
+def _run_tensors(run: RunRecord, tensors: Tensors) -> dict[str, tuple[tuple[int, ...], type]]:
     """Name, shape and type of the tensors that a run has beside its network."""
     recipe = run.recipe
     ids = tensors.get("streams.id")

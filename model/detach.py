@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
+from model.learner import Learner
 from model.network import Network, State, count_nodes
 from model.optimizer import BETA1, BETA2, EPSILON
 from model.recipe import Recipe
 from model.signal import Chunk, Signal
-from model.training import Learner
 
 CHUNKS = 6
 """Chunks in one act: enough to see the graph grow, few enough that the longest act takes 40 ms."""

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from model.cells import sigmoid
+from model.fleet.cells import sigmoid
 from model.network import Network, state_parts
 from model.recipe import Cell
 

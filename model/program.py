@@ -1,8 +1,9 @@
 """Program: what learns from a chunk. The tutorial has two, PyTorch's and TensorFlow's; a Learner runs either."""
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -23,6 +24,17 @@ class NotFinite(ArithmeticError):
     def __init__(self, tensor: str) -> None:
         super().__init__(tensor)  # one argument, so that it survives being pickled
         self.tensor = tensor
+
+
+@dataclass  # not frozen: that takes twice as long to make
+class Task:
+    """One chunk to be predicted from `state`, zeros if None, and to be learned from where there is a learning rate."""
+
+    input: Float32[np.ndarray, "streams time"]
+    target: Float32[np.ndarray, "streams time"]
+    state: StateArray | None
+    learning_rate: float | None
+    views: AbstractSet[View]
 
 
 @dataclass
@@ -63,22 +75,40 @@ class Program(Protocol):
     @property
     def steps(self) -> int: ...
 
-    def run(
-        self,
-        x: Float32[np.ndarray, "streams time"],
-        target: Float32[np.ndarray, "streams time"],
-        state: StateArray | None,
-        learning_rate: float | None,
-        views: AbstractSet[View],
-    ) -> Outcome:
-        """Predict one chunk from `state` (zeros if None) and, given a learning rate, learn from it.
+    @property
+    def company(self) -> "Company":
+        """Who runs it beside others; those that can be run side by side have the same."""
 
-        Raises:
-            NotFinite: nothing has moved.
-        """
+    def run(self, task: Task) -> Outcome:
+        """Raises NotFinite; then nothing has moved."""
 
     def tensors(self) -> Tensors:
         """Copies of weights and optimiser moments, by the names that a checkpoint gives them."""
 
     def load(self, tensors: Tensors, steps: int) -> None:
         """Take over a checkpoint's moments after so many steps; the weights are there from the start."""
+
+
+@runtime_checkable
+class Company(Protocol):
+    """Programs that may learn at the same time."""
+
+    def run_together(self, asked: Sequence[tuple[Any, Task]]) -> list[Outcome | NotFinite]:
+        """Run the task of each program, no program twice; the numbers are those that each would have made alone."""
+
+
+class OneByOne:
+    """The company of programs that gain nothing from others."""
+
+    def run_together(self, asked: Sequence[tuple[Program, Task]]) -> list[Outcome | NotFinite]:
+        """As `Company.run_together` says."""
+        return [self._run(program, task) for program, task in asked]
+
+    def _run(self, program: Program, task: Task) -> Outcome | NotFinite:
+        try:
+            return program.run(task)
+        except NotFinite as bad:
+            return bad
+
+
+ONE_BY_ONE = OneByOne()

@@ -9,8 +9,8 @@ from jaxtyping import Float32
 from pydantic import Field
 
 from model.checkpoint import MOST_EARLIER, PROVEN, Checkpoint, Earlier, Versions
+from model.learner import Learner
 from model.recipe import MOST_CHANGES, Change, Frozen, Recipe
-from model.training import Learner
 
 
 class Receipt(Frozen):

@@ -1,6 +1,5 @@
 """TorchProgram: the tutorial's first program. Its graph is dynamic: built anew for each chunk that comes."""
 
-from collections.abc import Set as AbstractSet
 from time import perf_counter
 from typing import Any
 
@@ -12,8 +11,7 @@ from torch import Tensor, nn
 from model.checkpoint import Tensors
 from model.network import Network, State, count_nodes
 from model.optimizer import Optimizer
-from model.play import View
-from model.program import NotFinite, Outcome, StateArray, finite
+from model.program import ONE_BY_ONE, Company, NotFinite, Outcome, Task, finite
 from model.recipe import Recipe
 
 
@@ -36,17 +34,15 @@ class TorchProgram:
     def steps(self) -> int:
         return self._optimizer.steps
 
-    def run(
-        self,
-        x: Float32[np.ndarray, "streams time"],
-        target: Float32[np.ndarray, "streams time"],
-        state: StateArray | None,
-        learning_rate: float | None,
-        views: AbstractSet[View],
-    ) -> Outcome:
+    @property
+    def company(self) -> Company:
+        return ONE_BY_ONE
+
+    def run(self, task: Task) -> Outcome:
         """As `Program.run` says."""
-        inputs, targets = self._tensor(x).unsqueeze(-1), self._tensor(target).unsqueeze(-1)
-        before: State | None = None if state is None else self._tensor(state)
+        views, learning_rate = task.views, task.learning_rate
+        inputs, targets = self._tensor(task.input).unsqueeze(-1), self._tensor(task.target).unsqueeze(-1)
+        before: State | None = None if task.state is None else self._tensor(task.state)
         learns = learning_rate is not None
         began = perf_counter()
         with torch.set_grad_enabled(learns or "graph" in views):

@@ -24,20 +24,22 @@ import uvicorn
 import uvicorn._subprocess
 from uvicorn.supervisors.multiprocess import SIGNALS
 
-import app.child
 import app.cli
-import app.connection
-import app.listening
-import app.server
-import app.trainer
+import app.live.connection
+import app.main
+import app.serving.listening
+import app.serving.server
+import app.training.child
+import app.training.link
+from app.live.pacing import Timing
 from app.main import create_app
-from app.pacing import Timing
-from app.training_process import Price
-from app.training_process import main as train
+from app.serving.server import make_app
+from app.training.process import main as train
+from app.training.turns import Price
 from tests.support.cost import ALL_UPDATES
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([__name__, "app.main", "app.server", "tests.support.preloaded"])
+_FORKS.set_forkserver_preload([__name__, "app.main", "app.serving.server", "tests.support.preloaded"])
 
 
 @dataclass(frozen=True)
@@ -46,18 +48,18 @@ class World:
 
     price: Price = ALL_UPDATES
     timing: Timing = field(default_factory=Timing)
-    ping_seconds: float = app.server.PING_SECONDS
+    ping_seconds: float = app.serving.server.PING_SECONDS
     unread_seconds: int | None = None
     """After which one who reads nothing is let go, by the server and by the kernel; None: as everywhere else."""
-    grace_seconds: float = app.server.GRACE_SECONDS
+    grace_seconds: float = app.serving.server.GRACE_SECONDS
 
     def become(self) -> None:
         """From now on this process is in it."""
-        app.server.create_app = partial(create_app, timing=self.timing)
-        app.server.PING_SECONDS = self.ping_seconds
-        app.server.GRACE_SECONDS = self.grace_seconds  # type: ignore[assignment]
+        app.main.create_app = partial(create_app, timing=self.timing)
+        app.serving.server.PING_SECONDS = self.ping_seconds
+        app.serving.server.GRACE_SECONDS = self.grace_seconds  # type: ignore[assignment]
         if self.unread_seconds is not None:
-            app.connection.SEND_SECONDS = app.listening.UNACKNOWLEDGED_SECONDS = self.unread_seconds
+            app.live.connection.SEND_SECONDS = app.serving.listening.UNACKNOWLEDGED_SECONDS = self.unread_seconds
 
 
 class Forked:
@@ -122,7 +124,7 @@ def unrolled(arguments: Sequence[str]) -> None:
 
 def with_uvicorn(arguments: Sequence[str]) -> None:
     """Another command: uvicorn's own."""
-    app.trainer.Child = partial(_born, price=ALL_UPDATES)  # type: ignore[misc, assignment]
+    app.training.link.Child = partial(_born, price=ALL_UPDATES)  # type: ignore[misc, assignment]
     uvicorn.main(arguments, prog_name="uvicorn")
 
 
@@ -191,14 +193,16 @@ class _Workers:
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         child = _born("torch", self.world.price)
-        app.server.create_app = lambda settings, _: create_app(settings, child, self.world.timing)
+        config = kwargs["config"]
+        settings, _ = config.app.args[1:]
+        config.app = partial(make_app, lambda *_: create_app(settings, child, self.world.timing), settings, None)
         sockets = [copy(one) for one in kwargs["sockets"]]  # a listening socket of its own, as one that is spawned has
         target(**kwargs | {"sockets": sockets})
 
 
-def trained(price: Price = ALL_UPDATES) -> app.child.Child:
+def trained(price: Price = ALL_UPDATES) -> app.training.child.Child:
     """A training process for PyTorch's runs, without a server."""
-    child = app.child.Child.__new__(app.child.Child)
+    child = app.training.child.Child.__new__(app.training.child.Child)
     child.socket, theirs = socket.socketpair()
     process = _FORKS.Process(target=_train, args=(theirs, price))
     process.start()
@@ -239,9 +243,9 @@ class _Fork:
         os.waitpid(self.pid, 0)
 
 
-def _born(framework: str, price: Price) -> app.child.Child:
+def _born(framework: str, price: Price) -> app.training.child.Child:
     """The training process that a server starts with. One that replaces it is started as ever."""
-    child = app.child.Child.__new__(app.child.Child)
+    child = app.training.child.Child.__new__(app.training.child.Child)
     child.socket, theirs = socket.socketpair()
     if pid := os.fork():
         theirs.close()

@@ -15,8 +15,8 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from app.admission import address_of
-from app.open_files import CROWD
+from app.live.admission import address_of
+from app.serving.open_files import CROWD
 from tests.conftest import Server
 from tests.test_live import closed, eventually, raw_viewer
 from tests.viewers import PATIENCE, viewer

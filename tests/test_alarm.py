@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.alarm import Alarm
+from app.live.alarm import Alarm
 
 SOON, LONG = 0.02, 30.0
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from model.checkpoint import MAX_BYTES, METADATA, MOST_EARLIER, PROVEN, Checkpoint, CheckpointError, model_id
+from model.learner import Learner
 from model.recipe import MOST_CHANGES, Change, Recipe
-from model.training import Learner
 
 
 def made(updates: int = 5, **fields: Any) -> Checkpoint:

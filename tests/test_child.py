@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from app.child import Child, Frames, framed
+from app.training.child import Child, Frames, framed
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -34,7 +34,7 @@ def test_the_process_ends_when_its_socket_does() -> None:
 
 
 def test_the_process_ends_with_a_parent_that_was_killed() -> None:
-    code = "from app.child import Child; c = Child('torch'); print(c.process.pid, flush=True); input()"
+    code = "from app.training.child import Child; c = Child('torch'); print(c.process.pid, flush=True); input()"
     ours, theirs = socket.socketpair()
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=theirs) as parent:
         theirs.close()

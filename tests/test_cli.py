@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 
 from app.cli import main
 from model.checkpoint import Checkpoint
+from model.learner import Learner
 from model.recipe import Recipe
-from model.training import Learner
 from tests.nursery import Forked, World
 
 SINE = [round(float(np.sin(0.3 * t)), 6) for t in range(40)]

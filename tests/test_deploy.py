@@ -14,7 +14,7 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.server import GRACE_SECONDS
+from app.serving.server import GRACE_SECONDS
 from app.settings import Settings
 from tests.conftest import Server
 from tests.test_live import eventually

@@ -14,15 +14,15 @@ import pytest
 import torch
 from torch import nn
 
-from app.lessons import MOST_WAITING
 from app.main import create_app
+from app.routes.lessons import MOST_WAITING
 from app.settings import Settings
 from model.detach import ACTS, CHUNKS, Act, experiment, sandboxed
+from model.learner import Learner
 from model.network import Network
 from model.optimizer import Optimizer
 from model.recipe import Cell, Recipe
 from model.signal import Signal
-from model.training import Learner
 
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 

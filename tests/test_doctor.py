@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from app import doctor
 from app.cli import main
-from app.doctor import Finding, findings
-from app.machine import Machine, look
-from app.mistake import strays
+from app.commands import checkup as doctor
+from app.commands.checkup import Finding, findings
+from app.commands.mistake import strays
+from app.commands.speed import Speed, measure
+from app.serving.machine import Machine, look
 from app.settings import Settings
-from app.speed import Speed, measure
 from tests.nursery import alone
 
 LARGE = Machine(cores=8, quota=None, memory=2**34, is_container=False)
@@ -179,7 +179,7 @@ def test_without_control_groups_there_is_no_bound(tmp_path: Path) -> None:
 def test_the_command_prints_json_and_ends_with_1_where_something_is_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], code: int
 ) -> None:
-    monkeypatch.setattr("app.doctor_command.measure", lambda: FAST)
+    monkeypatch.setattr("app.commands.doctor.measure", lambda: FAST)
     ran = CliRunner().invoke(main, ["doctor", "--json"], env={"UNROLLED_MODELS_DIR": str(tmp_path)} | given)
     looks = json.loads(ran.stdout)
     wrong = {one["says"] for one in looks if one["level"] == "wrong"}

@@ -14,11 +14,11 @@ from onnx.reference import ReferenceEvaluator
 
 from app.cli import main
 from model.checkpoint import MAX_BYTES, Checkpoint
+from model.export.onnx import file_name, to_onnx
 from model.inference import Weights, predict
+from model.learner import Learner
 from model.network import state_parts
-from model.onnx_export import file_name, to_onnx
 from model.recipe import Recipe
-from model.training import Learner
 from model.weights import bundled
 from tests.conftest import Server, running
 from tests.nursery import alone

@@ -1,6 +1,6 @@
 """The queue that all runs share: little is served soon, whatever others have asked for."""
 
-from app.fair_queue import FORGET, FairQueue, Piece
+from app.training.fair_queue import FORGET, FairQueue, Piece
 
 
 def served(queue: FairQueue[str], seconds: dict[str, float], most: float = 0.0) -> list[str]:

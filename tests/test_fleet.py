@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.checkpoint import Checkpoint
-from model.fleet import TILE_LEARNERS, VECTOR, Fleet
+from model.fleet.fleet import TILE_LEARNERS, VECTOR, Fleet
+from model.learner import Diverged, Learner, Update, advance_together
 from model.network import Network
 from model.play import View
+from model.program import Task
 from model.recipe import Change, Recipe
 from model.torch_program import TorchProgram
-from model.training import Diverged, Learner, Update, advance_together
 
 ALL_VIEWS: frozenset[View] = frozenset(("hidden", "gradient", "after", "graph"))
 NOTHING: frozenset[View] = frozenset()
@@ -100,7 +101,7 @@ def test_tensors_go_in_and_come_out_as_pytorch_lays_them_out(cell: str, optimize
         assert np.array_equal(seat.tensors()[name], weight)
     x = np.sin(np.arange(20, dtype=np.float32)).reshape(2, 10)
     for program in (seat, reference):
-        program.run(x, -x, None, 0.01, NOTHING)
+        program.run(Task(x, -x, None, 0.01, NOTHING))
     ours, theirs = seat.tensors(), reference.tensors()
     assert ours.keys() == theirs.keys()
     for name, tensor in theirs.items():

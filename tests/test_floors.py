@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.floors import floors
+from model.learner import Learner
 from model.recipe import Recipe
 from model.signal import TUTORIAL_HORIZON, Signal
-from model.training import Learner
 
 Row = NDArray[np.float64]
 Rows = NDArray[np.float32]

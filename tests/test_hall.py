@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from app.pacing import Timing
+from app.live.pacing import Timing
 from tests.conftest import Server, running
 from tests.nursery import World
 from tests.support.cost import Told

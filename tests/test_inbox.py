@@ -5,8 +5,8 @@ from asyncio import QueueFull
 
 import pytest
 
-from app.inbox import BYTES, MESSAGES, Inbox
-from app.messages import Open, Ping
+from app.live.inbox import BYTES, MESSAGES, Inbox
+from app.protocol.train import Open, Ping
 from model.recipe import Change
 
 

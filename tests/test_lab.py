@@ -246,4 +246,4 @@ def test_a_server_that_stops_ends_its_lab(start_server: Callable[..., Any]) -> N
 
 def test_the_lab_imports_no_optional_framework_itself() -> None:
     frameworks = ["tensorflow", "onnxruntime", "onnxscript"]
-    assert alone(imported, ["app.lab", "app.graphs_command"], frameworks) == []
+    assert alone(imported, ["app.routes.lab", "app.commands.graphs"], frameworks) == []

@@ -1,5 +1,6 @@
 """What holds for the repository as a whole: import directions, and documents that keep up with the code."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+ROOMS = [path.parent for top in ("app", "model") for path in sorted((ROOT / top).glob("*/__init__.py"))]
+MOST_FILES = 14
 
 
 def tracked() -> list[Path]:
@@ -31,11 +34,21 @@ def test_each_file_imports_only_what_stands_above_it() -> None:
 @pytest.mark.parametrize("folder", ["app", "model"])
 def test_every_module_has_its_place_in_the_import_contract(folder: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    placed: set[str] = set()
-    for contract in project["tool"]["importlinter"]["contracts"]:
-        if contract.get("containers") == [folder]:
-            placed |= set(contract["layers"])
-    assert {path.stem for path in (ROOT / folder).glob("[!_]*.py")} <= placed
+    of_folder = [one for one in project["tool"]["importlinter"]["contracts"] if one.get("containers") == [folder]]
+    assert [one["exhaustive"] for one in of_folder] == [True], "a new file must stand in one of its layers"
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(ROOT).as_posix())
+def test_a_room_says_what_it_is_for_what_it_may_import_and_where_to_begin(room: Path) -> None:
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+    assert "Imports" in said or room.parent == ROOT / "model"
+    assert (first := re.search(r"Read\s`(\w+)`\sfirst", said)), said
+    assert (room / f"{first[1]}.py").exists()
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.relative_to(ROOT).as_posix())
+def test_a_room_has_few_files(room: Path) -> None:
+    assert len(list(room.glob("[!_]*.py"))) <= MOST_FILES
 
 
 def test_model_imports_no_web_code() -> None:

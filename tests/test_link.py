@@ -11,8 +11,10 @@ import pytest
 from playwright.sync_api import Browser
 from pydantic import ValidationError
 
-from app.messages import MAX_TEXT_BYTES, Code, Open, QrRequest, WarningCode
-from app.refusals import Refused
+from app.protocol.predict import WarningCode
+from app.protocol.refusal import Code, Refused
+from app.protocol.tools import QrRequest
+from app.protocol.train import MAX_TEXT_BYTES, Open
 from model.play import FASTEST, SLOWEST
 from model.recipe import LIVE_FIELDS, MOST_CHANGES, Change, Recipe
 

@@ -19,13 +19,13 @@ import safetensors.numpy
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from app.pacing import Timing
-from app.server import GRACE_SECONDS, PING_SECONDS
-from app.wire import CLOSE_SECONDS
+from app.live.pacing import Timing
+from app.serving.server import GRACE_SECONDS, PING_SECONDS
+from app.serving.wire import CLOSE_SECONDS
 from model.checkpoint import METADATA, Checkpoint
+from model.learner import Learner
 from model.play import SLOWEST
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.absent import hide_tensorflow
 from tests.conftest import Server, running
 from tests.nursery import World

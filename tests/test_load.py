@@ -2,8 +2,8 @@
 
 import pytest
 
-from app import load
-from app.load import HIGH, LOOK_SECONDS, LOW, Load
+from app.training import load
+from app.training.load import HIGH, LOOK_SECONDS, LOW, Load
 
 
 class Clocks:

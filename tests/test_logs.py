@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from app.logs import log_to_stderr, name_connection
 from app.settings import Settings
+from app.telemetry.logs import log_to_stderr, name_connection
 from tests.conftest import Server
 from tests.test_live import eventually
 from tests.viewers import PATIENCE, viewer

@@ -11,9 +11,11 @@ import numpy as np
 import orjson
 import pytest
 
-from app.messages import Code, encode_updates, protocol_schema, read_from_viewer, to_viewer
+from app.protocol.refusal import Code
+from app.protocol.train import protocol_schema, read_from_viewer, to_viewer
+from app.protocol.updates import encode_updates
+from model.learner import Learner
 from model.recipe import Recipe
-from model.training import Learner
 
 DOCS = Path(__file__).parent.parent / "docs"
 PROTOCOL = (DOCS / "protocol.md").read_text("utf-8")

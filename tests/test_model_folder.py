@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from app import model_folder as module
-from app.model_folder import ModelFolder
+from app.store import folder as module
+from app.store.folder import ModelFolder
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["app.model_folder"])
+PROCESSES.set_forkserver_preload(["app.store.folder"])
 MOST, MOST_BYTES = 6, 5000
 
 

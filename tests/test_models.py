@@ -9,9 +9,9 @@ import httpx
 import pytest
 import torch
 
-from app import models as module
-from app.models import ModelStore
-from app.refusals import Refused
+from app.protocol.refusal import Refused
+from app.store import models as module
+from app.store.models import ModelStore
 from model.checkpoint import MAX_BYTES, Checkpoint
 from model.network import Network
 from model.recipe import Recipe

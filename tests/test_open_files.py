@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from app.open_files import CROWD, PER_VIEWER, SPARE
+from app.serving.open_files import CROWD, PER_VIEWER, SPARE
 
 HUNDRED = 100 * PER_VIEWER + CROWD
 
@@ -16,7 +16,7 @@ def limited(soft: int, hard: int, max_viewers: int) -> tuple[int, int, str]:
     code = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
-from app.open_files import most_connections, raise_limit
+from app.serving.open_files import most_connections, raise_limit
 raise_limit({max_viewers})
 print(resource.getrlimit(resource.RLIMIT_NOFILE)[0], most_connections({max_viewers}))
 """

@@ -11,9 +11,9 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
-from app import ops
-from app.messages import Status
-from app.metrics import Metrics
+from app.protocol.probes import Status
+from app.routes import probes as ops
+from app.telemetry.metrics import Metrics
 from tests.test_live import eventually
 from tests.viewers import viewer
 

@@ -3,7 +3,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from app.origins import is_allowed
+from app.security.origins import is_allowed
 
 
 @pytest.mark.parametrize(

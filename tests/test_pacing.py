@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.pacing import FRAME_SECONDS, MAX_WINDOW, MESSAGE_SECONDS, SLACK_SECONDS, Pacing
+from app.live.pacing import FRAME_SECONDS, MAX_WINDOW, MESSAGE_SECONDS, SLACK_SECONDS, Pacing
 
 
 def simulate(pacing: Pacing, seconds: float, acknowledge: bool = True) -> int:

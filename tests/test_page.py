@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, WebSocketRoute, expect
 
-from model.onnx_export import to_onnx
+from model.export.onnx import to_onnx
+from model.learner import Learner
 from model.recipe import Recipe
-from model.training import Learner
 from tests.absent import hide_tensorflow
 from tests.support.node import folded
 from tests.visits import DESK, PHONE, Visit, Visits

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
-from app.chart import page as chart
+from app.commands.chart import page as chart
 from model.checkpoint import Checkpoint
+from model.learner import Learner
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.support.node import folded
 from tests.test_page_axe import AXE, RULES
 from tests.test_page_keep import cheap, comes_near, saves

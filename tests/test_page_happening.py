@@ -9,8 +9,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 
+from model.learner import Diverged, Learner
 from model.recipe import Recipe
-from model.training import Diverged, Learner
 from tests.test_page_seams import colours, middle
 from tests.visits import DESK, PHONE, Visit
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 from websockets.exceptions import ConnectionClosed
 
+from model.learner import Learner
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.conftest import Server
 from tests.support.display import few_frames, soon, without_charts
 from tests.support.node import folded

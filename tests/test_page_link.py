@@ -8,10 +8,10 @@ import pytest
 import segno
 from playwright.sync_api import Page, Route, expect
 
-from app.messages import encode_updates
-from app.qr import QUIET_ZONE, svg
+from app.protocol.updates import encode_updates
+from app.routes.qr import QUIET_ZONE, svg
+from model.learner import Learner
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.viewers import timeless
 from tests.visits import DESK, PHONE, Visit, Visits
 

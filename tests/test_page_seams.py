@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
+from model.learner import Learner
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.support.anew import begins_anew, newest
 from tests.support.node import folded
 from tests.visits import DESK, SECONDS, Visit, Visits

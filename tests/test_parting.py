@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.wire import Http, Parting, WebSocketWire, Wire
+from app.serving.wire import Http, Parting, WebSocketWire, Wire
 from tests.fuzz.frames import BINARY, frame, handshake
 from tests.viewers import PATIENCE
 

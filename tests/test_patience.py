@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from app.patience import Patience
+from app.live.patience import Patience
 
 SOON, LONG = 0.02, 30.0
 

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from app.messages import Problem
-from app.question import Question
-from app.refusals import Refused
+from app.http.answers import answer as in_http
+from app.inference.question import Question
+from app.protocol.refusal import Problem, Refused
 from model.checkpoint import Checkpoint
 from model.network import Network
 from model.recipe import Recipe
@@ -360,7 +360,7 @@ def test_no_object_is_more_than_refused(asked):
     try:
         question = Question.of_body(json.dumps(asked).encode(), 100, 10)
     except Refused as refused:
-        answer = refused.response()
+        answer = in_http(refused)
         problem = Problem.model_validate_json(answer.body)
         shortly = len(answer.body) < 2000 and problem.code == refused.code
     else:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from app import predictor as module
-from app.metrics import Metrics
-from app.models import Model
-from app.predictor import Predictor
-from app.refusals import Refused
+from app.http.answers import status_of
+from app.inference import predictor as module
+from app.inference.predictor import Predictor
+from app.protocol.refusal import Refused
+from app.store.models import Model
+from app.telemetry.metrics import Metrics
 from model.checkpoint import Checkpoint
 from model.network import Network
 from model.recipe import Recipe
@@ -131,7 +132,7 @@ def test_a_request_too_many_is_refused_and_the_others_answered():
     refused = [answer for answer in answers if isinstance(answer, Refused)]
     assert len(refused) == 2
     assert refused[0].code == "busy"
-    assert refused[0].status == 503
+    assert status_of(refused[0].code) == 503
     assert refused[0].retry_after >= 1
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import segno
 
-from app.qr import QUIET_ZONE
+from app.routes.qr import QUIET_ZONE
 
 LINK = "http://127.0.0.1:8000/#seed=3&cell=gru&change=31:learning_rate=0.005,carry_state=false&lang=zh&hide=network"
 TEXTS = ["a", LINK, "学习率=0.005", "x" * 2000]

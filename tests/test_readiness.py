@@ -12,8 +12,8 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from app.readiness import Readiness
-from app.trainer import ProcessLost
+from app.training.link import ProcessLost
+from app.training.readiness import Readiness
 from tests.conftest import Server
 from tests.test_live import eventually
 from tests.viewers import PATIENCE, viewer
@@ -101,7 +101,7 @@ def test_a_draining_server_ends_when_its_time_is_over(start_server: Callable[...
 
 
 def test_a_training_process_that_cannot_be_started_now_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.readiness.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("app.training.readiness.AGAIN_SECONDS", 0.01)
 
     class Trainer:
         tries = 0

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.recording import UPDATES, record
+from app.commands.recording import UPDATES, record
+from model.learner import Learner
 from model.recipe import Recipe
-from model.training import Learner
 
 TAPE = json.loads((Path(__file__).parent.parent / "static" / "recording.json").read_text("utf-8"))
 

@@ -16,11 +16,11 @@ from click.testing import CliRunner, Result
 
 from app.cli import main
 from model.checkpoint import Checkpoint
+from model.export.script import script
+from model.learner import Learner
 from model.recipe import Change, Recipe
-from model.script import script
 from model.signal import TUTORIAL_HORIZON
 from model.torch_program import TorchProgram
-from model.training import Learner
 from model.weights import bundled
 from tests.conftest import Server
 

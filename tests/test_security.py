@@ -19,11 +19,11 @@ from playwright.sync_api import Browser, expect
 from websockets.sync.client import connect
 
 from app.main import create_app
-from app.messages import MAX_TEXT_BYTES
+from app.protocol.train import MAX_TEXT_BYTES
 from app.settings import Settings
 from model.checkpoint import Checkpoint
+from model.learner import Learner
 from model.recipe import Recipe
-from model.training import Learner
 from tests.conftest import Server, running
 from tests.support.node import folded
 from tests.test_live import closed, raw_viewer
@@ -382,7 +382,7 @@ def test_nothing_but_what_crosses_to_training_is_a_pickle() -> None:
         r"\b(pickle|marshal|shelve|yaml|dill|joblib)\b|torch\.load|np\.load|allow_pickle|\beval\(|\bexec\("
     )
     found = {
-        path.name
+        path.relative_to(ROOT).as_posix()
         for folder in ("app", "model")
         for path in (ROOT / folder).rglob("*.py")
         if any(
@@ -391,4 +391,4 @@ def test_nothing_but_what_crosses_to_training_is_a_pickle() -> None:
             if "import" in line or "(" in line
         )
     }
-    assert found <= {"child.py", "training_process.py"}, found
+    assert found <= {"app/training/child.py", "app/training/process.py"}, found

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.inference.predictor import Predictor
 from app.main import create_app
-from app.predictor import Predictor
 from app.settings import Settings
 from tests.conftest import Server
 

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from app.stream_messages import MOST_SAMPLES, encode_prediction, read_from_sender, to_sender
+from app.protocol.predict_socket import MOST_SAMPLES, encode_prediction, read_from_sender, to_sender
 from model.checkpoint import Checkpoint
 from model.network import Network
 from model.recipe import Recipe

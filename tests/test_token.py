@@ -17,8 +17,8 @@ from websockets.sync.client import connect
 
 from app.cli import main
 from app.main import create_app
+from app.security.token import Lock
 from app.settings import Settings
-from app.token import Lock
 from tests.conftest import Server, running
 from tests.nursery import Forked, World, with_uvicorn
 from tests.test_live import closed, eventually

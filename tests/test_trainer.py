@@ -11,15 +11,16 @@ from typing import TypeVar
 import orjson
 import pytest
 
-from app.messages import encode_update
-from app.metrics import Metrics
-from app.orders import Turn
-from app.trainer import LEAST_WEIGHT, ProcessLost, Run, Trainer
+from app.protocol.updates import encode_update
+from app.telemetry.metrics import Metrics
+from app.training.link import ProcessLost, Run
+from app.training.orders import Turn
+from app.training.trainer import LEAST_WEIGHT, Trainer
 from model.checkpoint import Checkpoint, CheckpointError
+from model.learner import Learner
 from model.play import PlayState
 from model.receipt import Receipt
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.nursery import trained
 from tests.support.cost import Told
 
@@ -44,7 +45,7 @@ def on_a_loop(metrics: Metrics) -> Iterator[OnALoop[object]]:
         trainer = Trainer(metrics, trained(COSTS))
 
         def run(test: Callable[[Trainer], Awaitable[R]]) -> R:
-            return runner.run(test(trainer.seat()))
+            return runner.run(test(trainer.on_an_account()))
 
         yield run
 
@@ -83,7 +84,7 @@ def test_runs_that_advance_together_are_those_that_advance_alone(on_a_loop: OnAL
     async def test(trainer: Trainer) -> None:
         recipes = [Recipe(seed=seed, hidden_size=8 + seed) for seed in range(6)]
         runs = [await trainer.begin(recipe, None, ()) for recipe in recipes]
-        together = await asyncio.gather(*(made(trainer.seat(), run, 12) for run in runs))
+        together = await asyncio.gather(*(made(trainer.on_an_account(), run, 12) for run in runs))
         for recipe, updates in zip(recipes, together, strict=True):
             learner = Learner(recipe)
             assert [update["loss"] for update in updates] == [
@@ -105,14 +106,14 @@ def test_a_heavy_run_does_not_starve_a_light_one(on_a_loop: OnALoop[tuple[int, i
     async def test(trainer: Trainer) -> tuple[int, int]:
         heavy, light = await trainer.begin(HEAVY, None, ()), await trainer.begin(LIGHT, None, ())
 
-        async def play(seat: Trainer, run: Run) -> int:
+        async def play(own: Trainer, run: Run) -> int:
             turns = 0
             while light.update < 200:
-                await seat.advance(run, 1000, NOTHING)
+                await own.advance(run, 1000, NOTHING)
                 turns += 1
             return turns
 
-        _, turns = await asyncio.gather(play(trainer.seat(), heavy), play(trainer.seat(), light))
+        _, turns = await asyncio.gather(play(trainer.on_an_account(), heavy), play(trainer.on_an_account(), light))
         return heavy.update, turns
 
     heavy, turns = on_a_loop(test)
@@ -123,12 +124,12 @@ def test_max_takes_what_those_with_a_pace_leave(on_a_loop: OnALoop[list[int]]) -
     async def test(trainer: Trainer) -> list[int]:
         runs = [await trainer.begin(HEAVY, None, ()) for _ in range(5)]
 
-        async def play(seat: Trainer, run: Run, weight: float) -> None:
+        async def play(own: Trainer, run: Run, weight: float) -> None:
             while runs[0].update < 8:
-                await seat.advance(run, 1, NOTHING, weight=weight)
+                await own.advance(run, 1, NOTHING, weight=weight)
 
         weights = [20.0] * 4 + [LEAST_WEIGHT]
-        await asyncio.gather(*(play(trainer.seat(), *each) for each in zip(runs, weights, strict=True)))
+        await asyncio.gather(*(play(trainer.on_an_account(), *each) for each in zip(runs, weights, strict=True)))
         return [run.update for run in runs]
 
     *paced, wild = on_a_loop(test)
@@ -213,7 +214,7 @@ def test_updates_are_counted_and_ticks_timed(metrics: Metrics, on_a_loop: OnALoo
 def test_a_run_that_nobody_holds_is_let_go_and_an_order_of_it_disturbs_nobody(on_a_loop: OnALoop[None]) -> None:
     async def test(trainer: Trainer) -> None:
         runs = [await trainer.begin(Recipe(seed=seed), None, ()) for seed in range(8)]
-        waiting = [asyncio.create_task(trainer.seat().advance(run, 5, NOTHING)) for run in runs[:4]]
+        waiting = [asyncio.create_task(trainer.on_an_account().advance(run, 5, NOTHING)) for run in runs[:4]]
         await asyncio.sleep(0)  # they are on their way
         for task in waiting:
             task.cancel()
@@ -278,7 +279,7 @@ def test_a_training_process_that_cannot_be_started_is_lost_and_says_why(
     def none_to_be_had(framework: str) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("app.trainer.Child", none_to_be_had)
+    monkeypatch.setattr("app.training.link.Child", none_to_be_had)
     with pytest.raises(ProcessLost):
         asyncio.run(Trainer(Metrics()).start())
     assert "Too many open files" in caplog.text

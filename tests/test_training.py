@@ -10,10 +10,10 @@ import torch
 from pydantic import ValidationError
 
 from model.checkpoint import Checkpoint
-from model.fleet import Fleet
+from model.fleet.fleet import Fleet
+from model.learner import Diverged, Learner, Update
 from model.play import View
 from model.recipe import MOST_CHANGES, Change, Recipe
-from model.training import Diverged, Learner, Update
 from tests import tutorial
 
 ALL_VIEWS: frozenset[View] = frozenset(("hidden", "gradient", "after", "graph"))

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from websockets.sync.client import ClientConnection, connect
 
 from app.cli import main
-from app.verify_messages import read_from_verifier, to_verifier
+from app.protocol.replay import read_from_verifier, to_verifier
 from model.checkpoint import PROVEN, Checkpoint, Earlier
+from model.learner import Learner
 from model.receipt import Receipt
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.conftest import Server
 from tests.test_live import eventually
 from tests.viewers import PATIENCE, viewer

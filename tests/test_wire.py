@@ -14,8 +14,8 @@ from unittest.mock import Mock
 import httpx
 import pytest
 
-from app.inbox import BYTES
-from app.wire import LEAST_PIECE, MOST_PIECE, Pieces
+from app.live.inbox import BYTES
+from app.serving.wire import LEAST_PIECE, MOST_PIECE, Pieces
 from tests.conftest import Server, running
 from tests.nursery import World
 from tests.test_live import eventually, raw_viewer, say
@@ -272,7 +272,7 @@ def test_a_flood_of_the_smallest_chunks_leaves_others_their_turns_and_nothing_is
 def test_what_takes_long_to_read_is_read_in_the_least_pieces_between_others_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.wire.perf_counter", count().__next__)  # a second for each piece
+    monkeypatch.setattr("app.serving.wire.perf_counter", count().__next__)  # a second for each piece
     happened: list[int | str] = []
 
     async def read() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from app.messages import to_viewer
+from app.protocol.train import to_viewer
 from model.checkpoint import Checkpoint
 
 PATIENCE = 30

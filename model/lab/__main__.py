@@ -18,7 +18,7 @@ from model.lab.plan import SEED, Plan, Planned, Rows
 from model.lab.torch_graphs import Compiled, Eager, EagerSteps, Exported, Padded
 from model.lab.words import readable
 from model.network import Network
-from model.static_graph import tensorflow
+from model.tensorflow.static_graph import tensorflow
 
 
 class Graph(Protocol):

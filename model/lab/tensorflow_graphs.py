@@ -10,8 +10,9 @@ from model.lab.plan import Plan, Planned, Rows
 from model.lab.torch_graphs import LEARNING_RATE, Keep
 from model.network import Network
 from model.optimizer import BETA1, BETA2, EPSILON
-from model.static_graph import recurrence, tensorflow
-from model.tensorflow_program import TensorFlowProgram
+from model.program import Task
+from model.tensorflow.program import TensorFlowProgram
+from model.tensorflow.static_graph import recurrence, tensorflow
 
 
 class Version1:
@@ -26,7 +27,7 @@ class Version1:
 
     def step(self, chunk: Planned, x: Rows, target: Rows) -> tuple[float, int]:
         """One update; more than one stream does not fit the placeholder."""
-        made = self._program.run(x, target, self._state, LEARNING_RATE, frozenset())
+        made = self._program.run(Task(x, target, self._state, LEARNING_RATE, frozenset()))
         self._state = made.carried
         return made.loss, chunk.streams * chunk.length
 

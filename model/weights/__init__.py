@@ -1,4 +1,7 @@
-"""The pretrained checkpoints that ship with the project, by id. `make.py` makes them again."""
+"""The pretrained checkpoints that ship with the project, by id.
+
+Read `make` first: it makes them again.
+"""
 
 from pathlib import Path
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from app.messages import encode_updates
+from app.protocol.updates import encode_updates
+from model.learner import Learner
 from model.recipe import Change, Recipe
-from model.training import Learner
 from tests.viewers import timeless
 
 

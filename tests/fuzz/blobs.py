@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from model.checkpoint import METADATA, Checkpoint
+from model.learner import Learner
 from model.recipe import Change, Recipe
-from model.training import Learner
 
 RECIPES: list[dict[str, Any]] = [
     *({"cell": cell, "hidden_size": 4, "optimizer": by} for cell in ("rnn", "gru", "lstm") for by in ("adam", "sgd")),

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from websockets.sync.client import ClientConnection, connect
 
-from app.messages import to_viewer
-from app.stream_messages import to_sender
-from app.verify_messages import to_verifier
+from app.protocol.predict_socket import to_sender
+from app.protocol.replay import to_verifier
+from app.protocol.train import to_viewer
 from tests.fuzz.cases import Blob, outcomes
 from tests.fuzz.hostile import ANYTHING, RAW
 from tests.fuzz.train_machine import ODD

@@ -5,7 +5,7 @@ from collections import Counter
 import httpx
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from app.models import Model
+from app.store.models import Model
 from model.checkpoint import model_id
 from model.inference import Weights
 from model.weights import bundled

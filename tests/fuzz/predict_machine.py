@@ -11,8 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from pydantic import ValidationError
 from websockets.sync.client import connect
 
-from app.messages import MAX_TEXT_BYTES
-from app.stream_messages import Forget, Hear, OpenModel, read_from_sender, to_sender
+from app.protocol.predict_socket import Forget, Hear, OpenModel, read_from_sender, to_sender
+from app.protocol.train import MAX_TEXT_BYTES
 from model.inference import Weights, predict
 from tests.fuzz.hostile import ANYTHING
 from tests.fuzz.train_machine import ODD

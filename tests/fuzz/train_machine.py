@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from app.messages import (
+from app.protocol.train import (
     MAX_AFTER,
     MAX_TEXT_BYTES,
     MOST_TAG,
@@ -25,12 +25,12 @@ from app.messages import (
     Seen,
     SetLive,
     SetPace,
-    encode_updates,
     read_from_viewer,
     to_viewer,
 )
+from app.protocol.updates import encode_updates
 from model.checkpoint import Checkpoint
-from model.training import Diverged, Learner
+from model.learner import Diverged, Learner
 from tests.fuzz.blobs import good
 from tests.fuzz.hostile import ANYTHING, INTEGERS
 from tests.viewers import PATIENCE, timeless

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from app.messages import encode_updates
-from app.models import Model
+from app.protocol.updates import encode_updates
+from app.store.models import Model
 from model.checkpoint import MOST_COUNTED, Checkpoint, CheckpointError
-from model.tensorflow_program import NotInstalled
-from model.training import Diverged, Learner, Update
+from model.learner import Diverged, Learner, Update
+from model.tensorflow.program import NotInstalled
 
 MOST_SECONDS = 0.1
 """Of processor time, for a refusal. It is taken from this thread's own clock: a busy machine does not count."""

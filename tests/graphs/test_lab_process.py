@@ -20,12 +20,13 @@ import torch
 from click.testing import CliRunner
 
 from app.cli import main
-from app.lab_messages import read_from_guest, to_guest
+from app.protocol.lab import read_from_guest, to_guest
 from model.lab import bench
 from model.lab.plan import SEED, Plan, full_plan
 from model.lab.row import Row
 from model.lab.words import readable
 from model.network import Network
+from model.program import Task
 from model.recipe import Recipe
 from model.torch_program import TorchProgram
 from tests.test_lab import PATIENCE, TINY, lab_processes
@@ -69,7 +70,7 @@ def test_the_lab_learns_what_the_service_learns() -> None:
     for chunk, x, target in plan.samples():
         if state is not None and state.shape[1] != chunk.streams:
             state = None
-        made = program.run(x, target, state, 0.02, frozenset())
+        made = program.run(Task(x, target, state, 0.02, frozenset()))
         state = made.carried
         losses.append(made.loss)
     assert last(plan).loss == pytest.approx(losses, rel=1e-5)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from model.checkpoint import Checkpoint
+from model.export.onnx import to_onnx
 from model.inference import Weights, predict
+from model.learner import Learner
 from model.network import Network, state_parts
-from model.onnx_export import to_onnx
 from model.recipe import Recipe
-from model.training import Learner
 from model.weights import bundled
 
 LENGTHS = (1, 2, 7, 30, 119)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from model.checkpoint import Checkpoint
-from model.program import NotFinite
+from model.learner import Diverged, Learner, Update
+from model.program import NotFinite, Task
 from model.recipe import Recipe
-from model.tensorflow_program import TensorFlowProgram
-from model.training import Diverged, Learner, Update
+from model.tensorflow.program import TensorFlowProgram
 
 VIEWS = frozenset({"hidden", "gradient", "after", "graph"})
 
@@ -108,7 +108,7 @@ def test_more_than_one_stream_is_refused_by_tensorflow_itself() -> None:
     program = TensorFlowProgram(32, "adam", weights)
     rows = np.zeros((2, 10), np.float32)
     with pytest.raises(ValueError, match=r"Cannot feed value of shape \(10, 2\)"):
-        program.run(rows, rows, None, 0.02, frozenset())
+        program.run(Task(rows, rows, None, 0.02, frozenset()))
 
 
 def test_a_bad_tensor_name_survives_the_way_between_processes() -> None:

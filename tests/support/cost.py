@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass, field
 
-from app.training_process import Price, as_it_took
+from app.training.turns import Price, as_it_took
 from model.recipe import Cell, Recipe
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 
-from app.page import Page
+from app.routes.page import Page
 
 _FIRST = Page()
 

@@ -1,0 +1,4 @@
+"""What the service says about itself: log lines, metrics, and how long requests take.
+
+Imports `protocol` and `settings`. Read `metrics` first.
+"""

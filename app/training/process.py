@@ -1,0 +1,155 @@
+"""The process that trains: orders in, fairly queued, and what came of them out. `Trainer` is its other side.
+
+In a process of its own it has an interpreter lock, and where there are two cores a core, for itself: as a thread it
+waited for the event loop at every second product.
+"""
+
+import gc
+import pickle
+import select
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from time import perf_counter, process_time
+from typing import Any
+
+from app.training.child import Frames, framed
+from app.training.fair_queue import FairQueue, Piece
+from app.training.orders import Advance, Call, Done, Order
+from app.training.runs import Runs
+from app.training.turns import Price, Turns, as_it_took
+from model.recipe import Framework
+
+TURN_SECONDS = 0.008
+"""How long those whose turn it is may go on while others wait."""
+
+ALONE_SECONDS = 0.025
+"""How long where nobody waits: each turn costs a way to the event loop and back."""
+
+TOGETHER = 64
+"""How many advance together at the most: while the server sends what these made, the next ones can be under way."""
+
+TOGETHER_SECONDS = 0.016
+"""What those who advance together may be expected to take for one update each."""
+
+READ_BYTES = 2**18
+
+
+class TrainingProcess:
+    """Takes orders off a socket until it closes.
+
+    Args:
+        price: what updates cost; a test may say that they cost more, and let the time pass.
+    """
+
+    def __init__(self, pipe: socket.socket, framework: Framework, price: Price) -> None:
+        self._pipe = pipe
+        self._price = price
+        self._frames = Frames()
+        self._runs = Runs(framework)
+        self._poll = select.poll()  # not select, which knows no descriptor from 1024 on
+        self._poll.register(pipe, select.POLLIN)
+        self._left: list[int] = []
+        self._unsent = bytearray()
+        self._queue: FairQueue[Order] = FairQueue()
+
+    def serve(self) -> None:
+        """Raises EOFError when the server has gone."""
+        while True:
+            self._hear(wait=not self._queue)
+            if self._queue:
+                self._work()
+
+    def _hear(self, wait: bool) -> None:
+        """Queue what has come, and send what can be sent; wait for something if nothing is there to be done."""
+        while True:
+            self._poll.modify(self._pipe, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+            events = sum(event for _, event in self._poll.poll(None if wait else 0))
+            if events & select.POLLOUT:
+                self._flush()
+            if readable := bool(events & ~select.POLLOUT):
+                self._read()
+            if (not readable and not wait) or (wait and self._queue):
+                return
+
+    def _read(self) -> None:
+        data = self._pipe.recv(READ_BYTES)
+        if not data:
+            raise EOFError
+        for left, orders in self._frames.feed(data):
+            self._left += left
+            for order in orders:
+                self._queue.push(self._piece(order))
+
+    def _flush(self) -> None:
+        # the event loop may be busy with something else: that is no reason to stop
+        with suppress(BlockingIOError):
+            del self._unsent[: self._pipe.send(self._unsent)]
+
+    def _piece(self, order: Order) -> Piece[Order]:
+        if isinstance(order, Call):
+            return Piece(order.account, order.weight, order)
+        return Piece(order.account, order.weight, order, self._runs.seconds.get(order.run, 0.0), joins=True)
+
+    def _work(self) -> None:
+        while self._left:
+            self._runs.leave(self._left.pop())
+        pieces = self._queue.pop(TOGETHER, TOGETHER_SECONDS)
+        orders = [piece.work for piece in pieces]
+        began = process_time()
+        try:
+            # what is called joins nothing
+            done, seconds = self._call(first) if isinstance(first := orders[0], Call) else self._advance(orders)
+        except Exception as error:
+            done, seconds = Done([(order.number, False, _portable(error)) for order in orders], []), {}
+        even = (process_time() - began) / len(pieces)
+        for piece in pieces:
+            self._queue.charge(piece, seconds.get(piece.work.number, even))
+        self._send(done)
+
+    def _call(self, call: Call[Any]) -> tuple[Done, dict[int, float]]:
+        return Done([(call.number, True, self._runs.carry_out(call))], []), {}
+
+    def _send(self, done: Done) -> None:
+        self._unsent += framed(done)
+        self._flush()
+
+    def _advance(self, orders: Sequence[Order]) -> tuple[Done, dict[int, float]]:
+        """Update by update together, until the turn is over or nobody wants another; and what it cost each."""
+        advances = [order for order in orders if isinstance(order, Advance)]
+        there = [order for order in advances if order.run in self._runs]
+        # of the others the runs have ended: nobody waits, but for being forgotten
+        left = [order for order in advances if order.run not in self._runs]
+        ended = [(order.number, False, KeyError("this run has ended")) for order in left]
+        turns = Turns(self._runs, there, self._price)
+        began = perf_counter()
+        while turns.going:
+            turns.tick()
+            self._hear(wait=False)
+            if perf_counter() - began >= (TURN_SECONDS if self._queue else ALONE_SECONDS):
+                break
+        return Done([*ended, *((order.number, True, turns.turn(order)) for order in there)], turns.ticks), turns.seconds
+
+
+def _portable(error: Exception) -> Exception:
+    """An error that survives being pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def main(framework: Framework, descriptor: int, price: Price = as_it_took) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server says when to end
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    pipe = socket.socket(fileno=descriptor)
+    pipe.setblocking(False)
+    process = TrainingProcess(pipe, framework, price)
+    gc.collect()
+    gc.freeze()
+    try:
+        process.serve()
+    except (EOFError, OSError):
+        return

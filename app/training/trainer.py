@@ -1,0 +1,141 @@
+"""The one place where the event loop and the training processes meet."""
+
+import asyncio
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from copy import copy
+from itertools import count
+
+from app.telemetry.metrics import Metrics
+from app.training.child import Child
+from app.training.link import Link, Run
+from app.training.load import Load
+from app.training.orders import (
+    Advance,
+    ApplyChange,
+    Begin,
+    Compare,
+    CountRuns,
+    Resume,
+    TakeCheckpoint,
+    Turn,
+)
+from model.checkpoint import Checkpoint, framework_of
+from model.play import PlayState, View
+from model.receipt import Receipt, Verdict
+from model.recipe import Change, Framework, Recipe
+from model.tensorflow.program import NotInstalled, is_installed
+
+USUAL_WEIGHT = 20.0
+"""Of what is no update: as of a run at the usual pace. Where all the machine's time is asked for, it goes by weight."""
+
+LEAST_WEIGHT = 1.0
+"""Of updates that are wanted as soon as may be, and no sooner: they have what those with a pace leave."""
+
+
+class Trainer:
+    """Orders what the training processes do. Whoever awaits it leaves the event loop free.
+
+    Of those who wait for a turn, whoever has had least of it goes first, and all whose turn it is advance together: a
+    run that catches up slows no other. TensorFlow's runs have a process of their own, which starts with the first of
+    them: importing it takes seconds and half a gigabyte.
+
+    Args:
+        child: the process for PyTorch's runs, if it was started already.
+    """
+
+    def __init__(self, metrics: Metrics, child: Child | None = None) -> None:
+        self._accounts = count()
+        self._account = next(self._accounts)
+        self._load = Load()
+        self._links = {
+            "torch": Link("torch", metrics, self._load, child),
+            "tensorflow": Link("tensorflow", metrics, self._load, None),
+        }
+
+    def on_an_account(self) -> "Trainer":
+        """The same processes, on an account of its own: what one connection asks for costs no other its turns."""
+        other = copy(self)
+        other._account = next(self._accounts)
+        return other
+
+    async def start(self) -> None:
+        """Be ready for PyTorch's runs."""
+        await self.count("torch")
+
+    async def lost(self) -> None:
+        """Returns when the process for PyTorch's runs is not there, at once or later."""
+        await self._links["torch"].lost()
+
+    async def count(self, framework: Framework) -> int:
+        """How many runs its process holds; answered once that has started. Raises ProcessLost."""
+        link = await self._link(framework)
+        return await link.call(CountRuns(link.next_number(), self._account, USUAL_WEIGHT))
+
+    async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Run:
+        """A new run. Raises what Learner raises, or ProcessLost."""
+        link = await self._link(recipe.framework)
+        number, run = link.next_number(), link.next_number()
+        return await link.take_in(Begin(number, self._account, USUAL_WEIGHT, run, recipe, weights, tuple(changes)))
+
+    async def resume(self, data: bytes) -> tuple[Run, PlayState | None]:
+        """A run that goes on from a checkpoint's bytes, and how it was played.
+
+        Raises CheckpointError, or what Learner.resume raises, or ProcessLost.
+        """
+        link = await self._link(await asyncio.to_thread(framework_of, data))
+        number, run_number = link.next_number(), link.next_number()
+        run = await link.take_in(Resume(number, self._account, USUAL_WEIGHT, run_number, data))
+        return run, run.was_played
+
+    def let_go(self) -> None:
+        """Tell the processes of runs that nobody holds any more."""
+        for link in self._links.values():
+            link.let_go()
+
+    async def change(self, run: Run, fields: dict[str, object], after: int | None) -> Change:
+        """Set live fields. Raises what Learner.change raises, or ProcessLost."""
+        Change.model_validate({**fields, "after_update": run.update if after is None else after})
+        link = run.link_there()
+        order = ApplyChange(link.next_number(), self._account, USUAL_WEIGHT, run.number, fields, after)
+        change, run.changes = await link.call(order)
+        return change
+
+    async def checkpoint(self, run: Run, played: PlayState) -> bytes:
+        """Raises ProcessLost."""
+        link = run.link_there()
+        return await link.call(TakeCheckpoint(link.next_number(), self._account, USUAL_WEIGHT, run.number, played))
+
+    async def compare(self, run: Run, receipt: Receipt) -> Verdict:
+        """What the run came to, beside a receipt. Raises ProcessLost."""
+        link = run.link_there()
+        return await link.call(Compare(link.next_number(), self._account, USUAL_WEIGHT, run.number, receipt))
+
+    async def advance(
+        self, run: Run, most: int, views: AbstractSet[View], stop_at: int = 0, weight: float = USUAL_WEIGHT
+    ) -> Turn:
+        """At least one update and at most `most`, as far as one turn reaches and not past update `stop_at`.
+
+        Raises ProcessLost.
+        """
+        link = run.link_there()
+        order = Advance(link.next_number(), self._account, weight, run.number, most, frozenset(views), stop_at)
+        turn = await link.advance(order)
+        run.update = turn.update
+        return turn
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether messages should travel together."""
+        return self._load.is_high
+
+    def close(self) -> None:
+        for link in self._links.values():
+            link.close()
+
+    async def _link(self, framework: Framework) -> "Link":
+        if framework == "tensorflow" and not is_installed():
+            raise NotInstalled()
+        link = self._links[framework]
+        await link.open()
+        return link

@@ -1,0 +1,60 @@
+"""Turns: updates of those whose turn it is, and what each cost."""
+
+from collections.abc import Callable, Sequence
+from time import perf_counter, process_time
+
+from app.protocol.updates import encode_update
+from app.training.orders import Advance, Turn
+from app.training.runs import Runs
+from model.learner import Diverged, Update, advance_together
+from model.recipe import Recipe
+
+Price = Callable[[Recipe, float], float]
+"""What an update of this recipe is taken to cost, given the seconds of processor time that it took."""
+
+
+def as_it_took(recipe: Recipe, seconds: float) -> float:
+    return seconds
+
+
+class Turns:
+    """Some runs whose turn it is, and what they make."""
+
+    def __init__(self, runs: Runs, orders: Sequence[Advance], price: Price) -> None:
+        self._runs = runs
+        self._price = price
+        self.going = list(orders)
+        self.seconds = dict.fromkeys((order.number for order in orders), 0.0)
+        self._texts: dict[int, list[bytes]] = {order.number: [] for order in orders}
+        self._diverged: dict[int, str] = {}
+        self.ticks: list[tuple[int, float]] = []
+
+    def tick(self) -> None:
+        """One update of each that goes on."""
+        began, cpu = perf_counter(), process_time()
+        made = advance_together([(self._runs[order.run], order.views) for order in self.going])
+        for order, one in zip(self.going, made, strict=True):
+            if isinstance(one, Diverged):
+                self._diverged[order.number] = one.tensor
+            else:
+                self._texts[order.number].append(encode_update(one))
+        seconds = perf_counter() - began
+        # of the maths its own share, of the rest as much as any other; nothing of what other processes took
+        own = [sum(one.milliseconds.values()) / 1e3 if isinstance(one, Update) else 0.0 for one in made]
+        rest = max(0.0, seconds - sum(own)) / len(own)
+        busy = (process_time() - cpu) / seconds
+        for order, part in zip(self.going, own, strict=True):
+            cost = self._price(self._runs[order.run].recipe, busy * (part + rest))
+            self.seconds[order.number] += cost
+            self._runs.seconds[order.run] = cost
+        self.ticks.append((len(made), perf_counter() - began))
+        self.going = [order for order in self.going if not self._is_over(order)]
+
+    def _is_over(self, order: Advance) -> bool:
+        made = len(self._texts[order.number])
+        stops = self._runs[order.run].update == order.stop_at
+        return made >= order.most or stops or order.number in self._diverged
+
+    def turn(self, order: Advance) -> Turn:
+        texts = self._texts[order.number]
+        return Turn(b",".join(texts), len(texts), self._runs[order.run].update, self._diverged.get(order.number))
