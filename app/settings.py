@@ -14,11 +14,10 @@ MIB = 2**20
 
 
 class Settings(BaseSettings):
-    """What an operator decides. A value out of bounds stops the start with a message that names the field.
+    """The operator's choices. A value out of bounds stops the start with a message that names the field.
 
-    It does not repeat the value, which may be the token.
-
-    Whether a proxy's X-Forwarded-* headers are believed is uvicorn's own setting (FORWARDED_ALLOW_IPS).
+    The message does not repeat the value, which may be the token. Whether a proxy's X-Forwarded-* headers are believed
+    is uvicorn's own setting (FORWARDED_ALLOW_IPS).
     """
 
     model_config = SettingsConfigDict(env_prefix="UNROLLED_", frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -56,10 +56,10 @@ Array = Shaped[np.ndarray, "..."]
 Tensors = Mapping[str, Array]
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
-"""What Adam keeps of each weight's gradients, by PyTorch's names."""
+"""Adam's moments of each weight's gradients, by PyTorch's names."""
 
 POWERS = ("beta1_power", "beta2_power")
-"""What TensorFlow's Adam multiplies up instead of counting steps."""
+"""Powers of its betas, which TensorFlow's Adam keeps instead of a count of steps."""
 
 
 class CheckpointError(ValueError):
@@ -93,7 +93,7 @@ def _readable(version: int) -> int:
 
 
 class _Format(Frozen):
-    """What is looked at first."""
+    """The format in a checkpoint's header, looked at before anything else."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -107,7 +107,7 @@ class _WithFramework(Frozen):
 
 
 class _Framed(Frozen):
-    """What says which process a run belongs to."""
+    """The framework in a checkpoint's header: it says to which process a run belongs."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -237,7 +237,7 @@ def model_id(data: bytes) -> str:
 
 
 def versions() -> dict[str, str]:
-    """What a run's numbers depend on beside its recipe."""
+    """The versions that a run's numbers depend on beside its recipe."""
     return dict(_versions())
 
 

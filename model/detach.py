@@ -1,4 +1,4 @@
-"""What happens when the tutorial's "next step", the detach, is left out: a short experiment, in five acts."""
+"""The tutorial's loop without its "next step", the detach: a short experiment, in five acts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ ActName = Literal["detached", "only_forward", "second_backward", "retain_graph",
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of one chunk.
+    """One chunk, and how far the loop came with it.
 
     `nodes` is the size of the graph behind its loss. `milliseconds` holds `forward`, and `backward` where that went
     through. `error` is PyTorch's own sentence; nothing follows it.

@@ -25,7 +25,7 @@ MakeTorch = Callable[[Recipe, Network], Program]
 
 @dataclass  # not frozen: that takes twice as long to make
 class Update:
-    """One chunk seen: what came, what was predicted before the weights moved, and how wrong that was.
+    """One chunk seen: its samples, the prediction made before the weights moved, and its loss.
 
     `t` is the phase in radians. `loss` is the mean squared error of this chunk, `mean_loss` the mean over all
     chunks so far, as the TensorFlow tutorial prints it. `milliseconds` is all that depends on a clock. The rest
@@ -116,7 +116,7 @@ class Learner:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Apply what of the change log is due by now."""
+        """Apply the entries of the change log that are due by now."""
         while self._ahead < len(self._changes) and self._changes[self._ahead].after_update <= self.update:
             self.now = self.now.after(self._changes[self._ahead])
             self._ahead += 1
@@ -128,7 +128,7 @@ class Learner:
 
     @property
     def versions(self) -> dict[str, str]:
-        """What the run's numbers depend on beside its recipe."""
+        """The versions that the run's numbers depend on beside its recipe."""
         return versions() | self.program.versions
 
     @property
@@ -175,7 +175,7 @@ class Learner:
         return update
 
     def draw(self, views: AbstractSet[View]) -> tuple[Chunk, Task]:
-        """The next chunk, and what is to be made of it."""
+        """Draw the next chunk, and the task to learn from it."""
         before = self._signal.stream_ids
         chunk = self._signal.next()
         rate = self.now.learning_rate if self.now.train else None
@@ -224,7 +224,7 @@ class Learner:
 
     @property
     def losses(self) -> Float32[np.ndarray, " updates"]:
-        """Those of the first updates, up to PROVEN; shorter where they were not kept from the start."""
+        """The losses of the first PROVEN updates; fewer where they were not kept from the start."""
         return np.array(self._losses, np.float32)
 
     def checkpoint(self, played: PlayState | None = None) -> Checkpoint:

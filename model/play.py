@@ -11,7 +11,7 @@ SLOWEST, FASTEST = 0.2, 60.0
 """Bounds of a pace in updates per second; beside them there is "max"."""
 
 View = Literal["hidden", "gradient", "after", "graph"]
-"""What an update shows beyond the contract's minimum, on request."""
+"""A part of an update that is shown on request only."""
 
 
 def _check_pace(value: object) -> object:

@@ -39,7 +39,7 @@ class Task:
 
 @dataclass
 class Outcome:
-    """What a program makes of one chunk.
+    """The result of one chunk.
 
     `carried` is the state after the last time step, cut off from its graph. `milliseconds` is what each part took:
     `forward`, `backward` and `optimizer`, or `run` where they are one call. The rest answers the views.

@@ -51,7 +51,7 @@ class Receipt(Frozen):
         )
 
     def compared(self, learner: Learner) -> "Verdict":
-        """What came of the same recipe and changes in `learner`, which has made `updates`, or diverged before."""
+        """Hold this against a learner of the same recipe and changes that has made `updates`, or diverged before."""
         sha256 = digest(learner.losses[: self.updates])
         equal = learner.update >= self.updates and sha256 == self.losses_sha256
         return Verdict(equal, min(learner.update, self.updates), sha256, learner.versions)
@@ -59,7 +59,7 @@ class Receipt(Frozen):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a replay came to: whether it is equal to the last bit, the updates made, their hash, and the versions."""
+    """The result of a replay: whether it is equal to the last bit, the updates made, their hash, and the versions."""
 
     equal: bool
     updates: int

@@ -28,7 +28,7 @@ def _field(default: Any, title: str, text: str, *, unit: str = "", live: bool = 
 
 
 class Recipe(Frozen):
-    """What decides a run at its start. The page, the command line and the API docs are built from its schema."""
+    """All choices that decide a run at its start. Page, command line and API docs are built from its schema."""
 
     seed: int = _field(
         1,
@@ -224,7 +224,7 @@ class _SomeFields(Frozen):
         return {name: value for name, value in serialize(self).items() if value is not None}
 
     def fields(self) -> dict[str, Any]:
-        """What it sets, by field name."""
+        """The fields that it sets, by name."""
         return self.model_dump(include=set(LIVE_FIELDS))
 
 

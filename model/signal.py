@@ -12,17 +12,17 @@ TUTORIAL_HORIZON = 1024
 """Half-periods for which a float32 phase is still good enough to be the tutorial's own numbers (error < 1.3e-4)."""
 
 GENERATORS = ("lengths", "streams", "noise")
-"""What a run draws while it is in motion, each from a generator of its own."""
+"""The kinds of draws that a run makes while in motion, each from a generator of its own."""
 
 MARK_CHUNKS = 64
-"""A signal notes where it stood so often: to undo a chunk is rare, and to note it costs as much as to draw one."""
+"""After so many chunks a signal notes its state for `undo`: noting costs as much as a chunk, and to undo is rare."""
 
 GeneratorState = UInt64[np.ndarray, "4"]
 
 
 @dataclass
 class Chunk:
-    """What one update sees: `streams` rows of `length` time steps.
+    """A piece of the signal, seen by one update: `streams` rows of `length` time steps.
 
     `t` is the phase in radians; `input` is sin (and noise), `target` is cos.
     """
@@ -68,7 +68,7 @@ class Signal:
 
     @property
     def stream_ids(self) -> tuple[int, ...]:
-        """Those of the newest chunk."""
+        """The streams of the newest chunk."""
         return self._ids
 
     def next(self) -> Chunk:
@@ -87,7 +87,7 @@ class Signal:
         return Chunk(t.shape[1], self._ids, t, input, target)
 
     def undo(self) -> None:
-        """Be where the newest chunk was not yet drawn."""
+        """Go back to before the newest chunk was drawn."""
         again = self._since - 1
         self.state = self._mark
         for _ in range(again):
@@ -161,7 +161,7 @@ def _linspace(
     samples: int,
     inclusive: bool,
 ) -> Float64[np.ndarray, "streams time"]:
-    """What `np.linspace` gives, to the bit, at a quarter of its cost for a few short rows."""
+    """`np.linspace` to the bit, at a quarter of its cost for a few short rows."""
     t: Float64[np.ndarray, "streams time"] = np.empty((len(start), samples))
     for row, first, last in zip(t, start.tolist(), stop.tolist(), strict=True):
         np.multiply(_numbers(samples), (last - first) / (samples - inclusive), out=row)

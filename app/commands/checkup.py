@@ -1,4 +1,4 @@
-"""What may be wrong with an installation, and how to mend it."""
+"""The doctor's looks at an installation: what is wrong with it, and how to mend that."""
 
 import errno
 import os
@@ -32,21 +32,21 @@ WORKER_BYTES = 600 * MIB
 VIEWER_BYTES = 100_000
 
 LEAST_UPDATES = 500
-"""A second, of one learner alone. Measured on the machines that this was built on: 2,000 to 4,500."""
+"""Updates a second of one learner alone. The machines that this was built on make 2,000 to 4,500."""
 
 LEAST_SHARE = 0.8
-"""Of a core, that a benchmark of one thread should get."""
+"""The share of a core that a benchmark of one thread should get."""
 
 LARGEST_ERROR = 0.02
-"""Of the pretrained model, root mean square; it makes 0.002."""
+"""Of the pretrained model's predictions, root mean square; it is 0.002 where all is well."""
 
 STREAMED = 0.2
-"""Part of the updates that a fleet makes alone which are left once each is encoded, sent and acknowledged."""
+"""The share of a bare fleet's updates that remains once each update is encoded, sent and acknowledged."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look came to. `mend` says what to do about it, where something can be done."""
+    """The result of one look. `mend` says what to do about it, where something can be done."""
 
     name: str
     level: Literal["ok", "note", "wrong"]

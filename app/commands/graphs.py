@@ -24,7 +24,7 @@ from model.lab.row import Recording, Row
 RECORDED = Path(__file__).parents[2] / "static" / "graphs.json"
 
 INTERRUPTED = 130
-"""What a shell expects of a program that Ctrl-C ended."""
+"""The exit code of a program that Ctrl-C ended."""
 
 PHASES: tuple[Phase, ...] = ("known", "new", "streams")
 

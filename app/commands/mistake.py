@@ -1,4 +1,4 @@
-"""Mistake: what a user of the command line got wrong, in one line; and what commands write."""
+"""Mistake: one line on what a user of the command line got wrong; and files that commands write whole or not at all."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def settings(**given: Any) -> Settings:
 
 
 def wrong_settings(error: ValidationError) -> list[str]:
-    """A line for each."""
+    """A line for each setting that is wrong."""
     lines = []
     for each in error.errors(include_url=False):
         name, says = "_".join(str(part) for part in each["loc"]), each["msg"]
@@ -53,13 +53,13 @@ def strays(environment: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def check_folder(path: Path | None) -> None:
-    """Before the work, not after it. Raises Mistake."""
+    """Look whether the folder of a file to be written is there, before the work. Raises Mistake."""
     if path is not None and not path.absolute().parent.is_dir():
         raise Mistake(f"{path}: there is no such folder")
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """All of it or nothing. Raises Mistake."""
+    """Write a file whole or not at all. Raises Mistake."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         part.write_bytes(data)

@@ -1,4 +1,4 @@
-"""What the commands read: models and checkpoints, and what may be wrong with them."""
+"""Models and checkpoints for the commands; whatever is wrong with one is a Mistake."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from model.weights import bundled
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Raises Mistake for whatever the model or the service refuses."""
+    """Whatever the model or the service refuses in this block is a Mistake."""
     try:
         yield
     except ValidationError as error:
@@ -32,7 +32,7 @@ def plainly() -> Iterator[None]:
 
 
 def find_model(name: str, using: Settings) -> Model:
-    """A checkpoint file's, or the one that the server knows under this name. Raises Mistake or Refused."""
+    """The model of a checkpoint file, or the one that a server knows under this name. Raises Mistake or Refused."""
     if Path(name).is_file():
         data = read_bytes(Path(name))
         with _of(Path(name)):
@@ -41,7 +41,7 @@ def find_model(name: str, using: Settings) -> Model:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Raises Mistake."""
+    """A run or network from a checkpoint file. Raises Mistake."""
     data = read_bytes(path)
     with _of(path):
         return Checkpoint.from_bytes(data)

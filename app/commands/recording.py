@@ -23,7 +23,7 @@ DIGITS = 4
 
 
 def record() -> dict[str, Any]:
-    """What the page needs of a run to show it: parts of its `opened`, and its updates."""
+    """A run as the page needs it to show it: parts of its `opened`, and its updates."""
     learner = Learner(Recipe())
     made = [_rounded(learner.advance(VIEWS)) for _ in range(UPDATES)]
     recipe, program = learner.recipe, learner.program

@@ -50,7 +50,7 @@ def verify(context: click.Context, /, file: Path) -> None:
 
 
 def _read(file: Path) -> Receipt:
-    """Raises Mistake."""
+    """The receipt in a file. Raises Mistake."""
     try:
         with file.open("rb") as source:
             text = source.read(MAX_TEXT_BYTES + 1)
@@ -69,7 +69,7 @@ def _read(file: Path) -> Receipt:
 
 
 def _replayed(receipt: Receipt) -> Verdict:
-    """Raises Mistake."""
+    """Make the receipt's run again. Raises Mistake."""
     recipe = receipt.recipe
     with plainly():
         weights = None if recipe.weights == "random" else find_model(recipe.weights, settings()).checkpoint

@@ -1,4 +1,4 @@
-"""What browsers are told that they may do with an answer of this server."""
+"""The headers that tell browsers what they may do with an answer of this server."""
 
 from fastapi import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 
 class OneByOne:
-    """A thread of its own for work that must not hold up the event loop, and never takes the training thread.
+    """A thread of its own for work that must not hold up the event loop.
 
     Args:
         name: of the thread.
@@ -29,7 +29,7 @@ class OneByOne:
         self._waiting = 0
 
     async def do(self, work: Callable[[*A], R], *args: *A) -> R:
-        """Raises Refused when too many wait already, and whatever the work raises."""
+        """The result of some work. Raises Refused when too many wait already, and whatever the work raises."""
         if self._waiting >= self._most:
             detail = f"{self._most} {self._pieces} wait already"
             raise Refused("busy", "", detail, retry_after=self._retry_after)

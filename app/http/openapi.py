@@ -1,4 +1,4 @@
-"""What a route that reads its own body, and refuses in our shape, says of itself in OpenAPI."""
+"""OpenAPI's description of a route that reads its own body and refuses in our shape."""
 
 from collections.abc import Mapping
 from typing import Any, get_args

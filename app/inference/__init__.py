@@ -1,4 +1,4 @@
-"""Predictions: what is asked, checked; the state that goes along, sealed; and the thread that answers.
+"""Predictions: requests are checked, states sealed, and answers made in rounds that many requests share.
 
 Imports `store`, `telemetry` and `protocol`. Read `question` first.
 """

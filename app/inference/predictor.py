@@ -1,4 +1,4 @@
-"""The inference thread: requests that wait are answered together, and none holds up another for long."""
+"""Predictor: requests that wait are answered together, and none holds up another for long."""
 
 import asyncio
 from collections import deque
@@ -47,7 +47,10 @@ class Predictor:
         metrics.prediction_queue.set_function(lambda: self._requests)
 
     async def predict(self, model: Model, sequences: Sequence[Samples], states: Sequence[State | None]) -> Answer:
-        """Raises Refused when too much waits already, or when the model's numbers overflow."""
+        """The predictions, and the states after them.
+
+        Raises Refused when too much waits already, or when the model's numbers overflow.
+        """
         loop = asyncio.get_running_loop()
         job = _Job(model, sequences, states, loop.create_future())
         self._admit(job.samples)
@@ -196,7 +199,7 @@ class _Job:
 
 
 def _advance(jobs: list[_Job]) -> None:
-    """One round, on the inference thread; nobody else touches a job meanwhile."""
+    """One round: a forward pass over the next piece of each sequence. Nobody else touches a job meanwhile."""
     rows = [
         (job, row, sequence[job.done : job.done + SLICE])
         for job in jobs

@@ -1,4 +1,4 @@
-"""What a prediction request asks, checked and in one form, whether it came as one sequence or as several."""
+"""Question: a prediction request, checked and in one form, whether it came as one sequence or as several."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -38,7 +38,7 @@ class Question:
 
     @classmethod
     def of_body(cls, body: bytes, most_samples: int, most_sequences: int) -> Self:
-        """Raises Refused, naming the field."""
+        """Read and check the body of `POST /predict`. Raises Refused, naming the field."""
         if sum(map(body.count, (b"[", b"{", b'"', b":"))) > MOST_MARKS + MARKS_A_SEQUENCE * most_sequences:
             detail = f"there are more fields, lists or texts than there can be; there are {_FIELDS}"
             raise Refused("unknown_field", "", f"{detail}, of at most {most_sequences} sequences")

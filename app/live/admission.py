@@ -24,7 +24,7 @@ M = TypeVar("M")
 
 
 class Hall:
-    """What all doors of a server share: its rules, and how many websockets each address has open."""
+    """The rules that all doors of a server share, and how many websockets each address has open."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings

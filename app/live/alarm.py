@@ -11,7 +11,7 @@ class Alarm:
         self._sleeper: Future[None] | None = None
 
     async def sleep(self, seconds: float | None) -> None:
-        """Until it rings or so many seconds have passed; None: until it rings."""
+        """Sleep until it rings or so many seconds have passed; None: until it rings."""
         loop = asyncio.get_running_loop()
         self._sleeper = loop.create_future()
         timer = None if seconds is None else loop.call_later(seconds, self.ring)

@@ -47,7 +47,7 @@ class Connection(Generic[M]):
         first_seconds: float | None = None,
     ) -> None:
         self.name = name_connection()
-        """What the log calls it."""
+        """Its name in the log."""
         self._socket = socket
         self._messages = messages
         self._most = max_message_bytes

@@ -12,7 +12,7 @@ BYTES = 262_144
 """Beyond this no further one is read. The largest run's checkpoint alone has more: one always fits."""
 
 CHANGE_BYTES = 1_000
-"""What one entry of a change log may take once it is read; one of a single field takes half of it."""
+"""Bytes of memory to count for an entry of a change log; one of a single field takes half of it."""
 
 
 class Inbox(Queue[FromViewer | bytes | Refused]):

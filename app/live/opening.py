@@ -10,7 +10,7 @@ from model.floors import floors
 
 
 class Opening:
-    """One at a time: a further `open` takes the place of one that waits for its checkpoint still."""
+    """The `open` that is to be answered. A further one takes the place of one that still waits for its checkpoint."""
 
     def __init__(self) -> None:
         self._asked: Open | None = None

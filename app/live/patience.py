@@ -9,7 +9,7 @@ R = TypeVar("R")
 
 
 class Patience:
-    """What `asyncio.timeout` does, for waits that are mostly over at once: one timer looks at many of them.
+    """A time limit as `asyncio.timeout` sets it, for waits that are mostly over at once: one timer serves many of them.
 
     Of waits at the same time all but the first have a timer of their own.
     """
@@ -21,7 +21,7 @@ class Patience:
         self._timer: TimerHandle | None = None
 
     async def bound(self, waiting: Awaitable[R], seconds: float) -> R:
-        """What is waited for. Raises TimeoutError if that takes longer."""
+        """Wait for something, and return it. Raises TimeoutError if that takes longer than `seconds`."""
         task = asyncio.current_task()
         if self._task is not None or task is None:
             async with asyncio.timeout(seconds):

@@ -11,7 +11,7 @@ KEEP_UPDATES = 500
 taken up. `Timing` says after how many seconds."""
 
 IN_TIME = 0.95
-"""What comes of this part of the pace at least is no sign of a machine that cannot keep up."""
+"""While updates come at this part of the pace at least, the machine keeps up with it."""
 
 
 class Playback:

@@ -71,7 +71,7 @@ class Viewer:
 
     @property
     def inbox_bytes(self) -> int:
-        """What the viewer sent and nobody has read yet."""
+        """Bytes that the viewer sent and nobody has read yet."""
         return self._inbox.bytes
 
     @property
@@ -128,7 +128,7 @@ class Viewer:
                     await self._tell_refusal(refused)
 
     async def _next_message(self) -> FromViewer | bytes | Refused | None:
-        """What came, or None when it is time to make or send updates."""
+        """Wait for the next message; None when it is time to make or send updates instead."""
         while self._inbox.empty():
             wait = self._playback.wait(self._trainer.is_loaded) if self._playback else None
             if wait == 0:
@@ -282,7 +282,7 @@ class Viewer:
         await self._connection.refuse(refused)
 
     async def _pay(self, playback: Playback, *, as_it_is: bool = False) -> None:
-        """Hand over what was asked for, of the run after the last update sent: when what was seen is made up."""
+        """Hand over the checkpoints that were asked for, once the updates that the viewer has seen are made again."""
         if not self._owed or (playback.is_catching_up and not as_it_is):
             return
         await self._send(playback.take_all())
@@ -296,5 +296,5 @@ class Viewer:
 
 
 def _goes_along(message: FromViewer | bytes | Refused) -> bool:
-    """Whether it may be taken together with a change before it."""
+    """Whether a message that follows a change may be taken together with it."""
     return isinstance(message, Seen) or (isinstance(message, SetLive) and message.after_update is None)

@@ -30,7 +30,7 @@ read_from_guest: TypeAdapter[FromGuest] = TypeAdapter(FromGuest)
 
 
 class PlanShown(BaseModel):
-    """What is going to be run, and what there is to run it with. The first message."""
+    """The first message: the chunks that are going to be run, and the kinds of graph that there are."""
 
     type: Literal["plan"] = "plan"
     chunks: tuple[Planned, ...]

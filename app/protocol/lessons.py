@@ -15,7 +15,7 @@ class DetachRequest(Frozen):
 
 
 class DetachAnswer(BaseModel):
-    """What the loop met with, written in each of five ways."""
+    """Five ways to write the loop, and what PyTorch made of each."""
 
     recipe: Recipe = Field(
         description="what was run: one stream where their number varies, random weights, state carried"

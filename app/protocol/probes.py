@@ -8,7 +8,7 @@ Status = Literal["ok", "starting", "overloaded", "draining", "stopping"]
 
 
 class Health(BaseModel):
-    """What a probe hears."""
+    """The answer to a probe."""
 
     status: Status = Field(
         description="`starting` too while a training process that was lost is started again; `overloaded`: the next "

@@ -36,7 +36,7 @@ class Progress(BaseModel):
 
 
 class VerdictShown(BaseModel):
-    """What the replay came to."""
+    """The end of a replay: whether its losses are the receipt's to the last bit."""
 
     type: Literal["verdict"] = "verdict"
     equal: bool = Field(description="to the last bit")

@@ -63,7 +63,7 @@ class Open(Frozen):
         return self
 
     def played(self, before: PlayState | None) -> PlayState:
-        """What it asks for; what it leaves out is as `before`."""
+        """The play state that it asks for; what it leaves out is as `before`."""
         asked = PlayState(pace=self.pace, playing=self.play, views=tuple(sorted(self.views)))
         names = {"pace": "pace", "play": "playing", "views": "views"}
         left_out = {names[name] for name in names.keys() - self.model_fields_set}
@@ -103,7 +103,7 @@ class SetPace(Frozen):
 
 
 class SetViews(Frozen):
-    """What updates show beyond the minimum, from the next one on."""
+    """Choose what updates show beyond the minimum, from the next one made."""
 
     type: Literal["views"]
     views: frozenset[View] = Field(max_length=4, fail_fast=True)

@@ -39,7 +39,7 @@ class _DirectRoute(APIRoute):
 
 
 def endpoint(store: ModelStore, predictor: Predictor, settings: Settings) -> Endpoint:
-    """What POST /predict does."""
+    """The endpoint of POST /predict, for the route and for the shortcut to it."""
 
     async def predict(request: Request) -> Response:
         """Samples of sines in, one prediction for each sample out, and the state to go on from."""

@@ -1,4 +1,4 @@
-"""What machines ask: /healthz, /readyz and /metrics."""
+"""GET /healthz, /readyz and /metrics: asked by machines."""
 
 import asyncio
 

@@ -30,12 +30,12 @@ CLOSE_CODE, CLOSE_REASON = 1008, "token_needed: this server asks for a token"
 CLOSE_SECONDS = 1.0
 
 PAGES = frozenset({"/", "/docs"})
-"""What people type into a browser: where they are asked for the token, and may give it."""
+"""The paths that people type into a browser: there they are asked for the token, and may give it."""
 
 OPEN = frozenset(
     {"/healthz", "/readyz", "/static/style.css", "/static/token.css", "/static/token.js", "/static/favicon.svg"}
 )
-"""What needs none: whether the process is alive tells nothing of use, and the page that asks must look like one."""
+"""The paths that need none: the probes, which tell nothing of use, and what the page that asks for it is made of."""
 
 MOST_FORM_BYTES = 2048
 FORM_SECONDS = 10

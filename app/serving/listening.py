@@ -7,7 +7,7 @@ UNACKNOWLEDGED_SECONDS = 6
 """How long the kernel keeps trying a peer that no longer reads or answers."""
 
 BUFFER_BYTES = 200_000
-"""What the kernel holds of one connection, each way; it allows itself twice that."""
+"""Bytes that the kernel may hold of one connection, each way; it allows itself twice that."""
 
 BACKLOG = 2048
 

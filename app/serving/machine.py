@@ -17,7 +17,10 @@ UNBOUNDED = 2**60
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is. `quota` is in cores, `memory` in bytes; None where there is no bound, or it cannot be known."""
+    """The cores and memory that there are, and the bounds on them.
+
+    `quota` is in cores, `memory` in bytes; None where there is no bound, or it cannot be known.
+    """
 
     cores: int
     quota: float | None

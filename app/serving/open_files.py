@@ -9,10 +9,10 @@ PER_VIEWER = 8
 """A browser that loads the page opens six connections; then one for its run, and one for what else it tries."""
 
 CROWD = 2048
-"""Those who find the hall full are told so, and hold a connection until then."""
+"""Connections for those who find the hall full: each holds one until it has been told."""
 
 SPARE = 256
-"""What libraries, models, the graph lab and the event loop open for themselves."""
+"""Files for libraries, models, the graph lab and the event loop."""
 
 
 def raise_limit(max_viewers: int) -> None:

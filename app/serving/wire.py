@@ -29,8 +29,8 @@ LEAST_PIECE, MOST_PIECE = 2048, 65_536
 """Bytes of one connection that are read before others have their turn."""
 
 PIECE_SECONDS = 0.002
-"""What reading a piece may take before the next ones are the least: 256 KiB of empty frames would take a second, and of
-chunks of one byte nearly as long."""
+"""Seconds. Where reading a piece took longer, the next ones are of the least size: 256 KiB of empty frames would take a
+second, and of chunks of one byte nearly as long."""
 
 NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """The answer where the websocket library has none."""
@@ -54,7 +54,7 @@ class Parting:
 
 @dataclass
 class Wire:
-    """What the connections of one server share. The app's lifespan hands it to them as its state."""
+    """The connections of one server, and the bounds that they share. The app's lifespan hands it on as its state."""
 
     handshake_seconds: float
     most_connections: int
@@ -62,12 +62,12 @@ class Wire:
     connections: set[Any] = field(default_factory=set)  # uvicorn's own, once there is one
 
     def unsent_bytes(self) -> int:
-        """What waits in this process for its peers to take it."""
+        """Bytes that wait in this process for peers to take them."""
         return sum(connection.transport.get_write_buffer_size() for connection in self.connections)
 
 
 class Pieces:
-    """What has come over one connection, and is read piece by piece, so that others have their turns in between.
+    """The bytes that came over one connection, read piece by piece so that others have their turns in between.
 
     `resume` is called when all is read.
     """
@@ -224,7 +224,7 @@ class WebSocketWire(WebSocketsSansIOProtocol):
             self._shake_hands(data)
 
     def _shake_hands(self, request: bytes) -> None:
-        """What comes first is the whole request, from `Http`."""
+        """Answer the request that opens the websocket; `Http` hands it over whole."""
         super().data_received(request)
         if not self.handshake_initiated:
             # it has stricter bounds than HTTP, and no body: uvicorn would wait for more

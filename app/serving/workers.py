@@ -30,13 +30,13 @@ class Workers(Multiprocess):
         self._is_told = False
 
     def run(self) -> None:
-        """Until it is told to end, or a worker cannot start: then it exits as that one did."""
+        """Watch over the workers until told to end, or until one cannot start: then exit as that one did."""
         super().run()
         if any(worker.exitcode == STARTUP_FAILURE for worker in self.processes):
             sys.exit(STARTUP_FAILURE)
 
     def keep_subprocess_alive(self) -> None:
-        """Called twice a second."""
+        """Replace workers that died, and say when all are ready. Called twice a second."""
         for worker in self.processes:
             worker.child_conn.close()  # it is the worker's: who waits for an answer hears at once when that one ends
         super().keep_subprocess_alive()
@@ -46,7 +46,7 @@ class Workers(Multiprocess):
                 self._ready()
 
     def join_all(self) -> None:
-        """Another signal meanwhile is for them too: it ends the time in which they drain."""
+        """Wait for the workers to end. A signal meanwhile is passed on to them, and ends their draining."""
         for worker in self.processes:
             while worker.process.is_alive():
                 worker.process.join(0.2)

@@ -47,7 +47,7 @@ class ModelFolder:
         self._remove_leftovers()
 
     def read(self, id: str) -> bytes:
-        """Raises FileNotFoundError: no such id, or a file that somebody changed."""
+        """The bytes of a model. Raises FileNotFoundError: no such id, or a file that somebody changed."""
         if not ID.fullmatch(id) or model_id(data := self._of(id).read_bytes()) != id:
             raise FileNotFoundError(errno.ENOENT, "no such model")
         return data
@@ -67,7 +67,7 @@ class ModelFolder:
         return True
 
     def by_use(self, used: Mapping[str, int]) -> list[str]:
-        """The most recently used first; at most as many as are kept. None of a folder that cannot be read any more."""
+        """The ids, most recently used first, at most as many as are kept. None where the folder cannot be read."""
         try:
             return _by_use(self._files(), used)[: self._max_models]
         except OSError as error:
@@ -75,7 +75,7 @@ class ModelFolder:
             return []
 
     def write(self, id: str, data: bytes, used: Mapping[str, int]) -> list[str]:
-        """Whoever reads the file, or pulls the plug, finds all of it or none. Returns what was evicted for it.
+        """Write a model whole, or not at all where the plug is pulled. Returns the ids that were evicted for it.
 
         The slow part, the way to the disk, is gone before others are kept out.
 
@@ -125,7 +125,7 @@ class ModelFolder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else changes which models there are: no other server, and no other thread of this one."""
+        """Hold the folder for a block, in which no other server or thread changes which models there are."""
         number = os.open(self._path / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             deadline = time.monotonic() + LOCK_SECONDS
@@ -170,7 +170,7 @@ class ModelFolder:
 
 
 def _by_use(files: Mapping[str, os.stat_result], used: Mapping[str, int]) -> list[str]:
-    """The most recently used first."""
+    """The ids of these files, most recently used first."""
     return sorted(files, key=lambda id: (max(files[id].st_mtime_ns, used.get(id, 0)), id), reverse=True)
 
 

@@ -39,7 +39,7 @@ class Model:
 
     @classmethod
     def of_bytes(cls, data: bytes, name: str | None = None) -> "Model":
-        """Raises CheckpointError."""
+        """Make a checkpoint's bytes ready to predict. Raises CheckpointError."""
         checkpoint = Checkpoint.from_bytes(data)
         network = checkpoint.network()
         digest = model_id(data)
@@ -113,7 +113,7 @@ class ModelStore:
         return self._remember(loaded.model)
 
     def weights_of(self, recipe: Recipe) -> Checkpoint | None:
-        """What a run of this recipe starts from; None where that is drawn. Raises Refused."""
+        """The weights that a run of this recipe starts from; None where they are drawn at random. Raises Refused."""
         if recipe.weights == "random":
             return None
         checkpoint = self.get(recipe.weights, "recipe.weights").checkpoint
@@ -199,7 +199,7 @@ class ModelStore:
                 self._loaded.pop(id, None)
 
     def _used(self) -> dict[str, int]:
-        """When each was last used, as far as this process knows."""
+        """When each model was last used, as far as this process knows."""
         with self._lock:
             return {id: loaded.used for id, loaded in self._loaded.items()}
 

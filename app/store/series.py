@@ -17,7 +17,7 @@ class SeriesError(ValueError):
 
 @dataclass(frozen=True)
 class Series:
-    """What a file asks, and how it was written.
+    """The sequences of a file, and how they were written in it.
 
     `body` is that of `POST /predict`, not yet checked beyond being JSON or numbers. `layout` is a JSON object
     (such a body itself), a JSON list, or CSV.

@@ -1,4 +1,4 @@
-"""What the service says about itself: log lines, metrics, and how long requests take.
+"""Log lines, metrics, and how long requests take.
 
 Imports `protocol` and `settings`. Read `metrics` first.
 """

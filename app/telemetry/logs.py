@@ -26,7 +26,7 @@ def name_connection() -> str:
 
 
 def log_to_stderr(settings: Settings) -> None:
-    """What the service and its libraries log, from now on."""
+    """From now on the service and its libraries log to standard error, from the settings' level on, in their format."""
     handler = logging.StreamHandler()
     handler.addFilter(_add_connection)
     if settings.log_format == "json":
@@ -74,6 +74,6 @@ class _JsonLines(OrjsonFormatter):
 
 
 def _as_value(value: object) -> str:
-    """In quotes where it could be taken for more than one."""
+    """A value as text, in quotes where it could be taken for more than one."""
     text = str(value)
     return text if re.fullmatch(r"[\w.:+/-]+", text, re.ASCII) else json.dumps(text)

@@ -46,7 +46,7 @@ class Measured:
 
 
 async def measure_lag(metrics: Metrics) -> None:
-    """Never returns."""
+    """Observe the event loop's lag for ever."""
     loop = asyncio.get_running_loop()
     while True:
         due = loop.time() + LOOK_SECONDS

@@ -1,4 +1,4 @@
-"""What the service counts about itself, read at /metrics."""
+"""Metrics: the counters, gauges and histograms of one app, read at /metrics."""
 
 import os
 from importlib.metadata import version
@@ -35,7 +35,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.training_process = 0
-        """That of PyTorch's runs, while there is one."""
+        """The id of the process that trains PyTorch's runs; 0 while there is none."""
         ProcessCollector("unrolled_training", lambda: self.training_process, registry=registry)
         Info("unrolled_build", "What is running", registry=registry).info(
             {name: version(name) for name in ("unrolled", "torch", "numpy", "fastapi", "uvicorn")}

@@ -55,7 +55,7 @@ class FairQueue(Generic[W]):
         heappush(self._waiting, (piece.start, next(self._order), piece))
 
     def pop(self, most: int, most_seconds: float) -> list[Piece[W]]:
-        """What is to be done next: one piece, or some that join and are expected to take no longer together."""
+        """Take what is to be done next: one piece, or up to `most` that join and should take `most_seconds` in sum."""
         self._now, _, first = heappop(self._waiting)
         pieces, seconds = [first], first.seconds
         while first.joins and self._waiting and len(pieces) < most:

@@ -23,7 +23,7 @@ GATHER_SECONDS = 0.006
 """How long orders wait for others where many come: a learner in a crowd costs a tenth of what it costs alone."""
 
 CROWD = 8
-"""Orders under way from which on it is a crowd."""
+"""With more orders than this under way, orders are gathered before they are sent."""
 
 
 class ProcessLost(RuntimeError):
@@ -66,7 +66,7 @@ class Run:
 
 
 class Link(asyncio.Protocol):
-    """One training process: orders over its socket, and whoever waits for what comes of them."""
+    """One training process: sends it orders over its socket, and gives each result to whoever waits for it."""
 
     def __init__(self, framework: Framework, metrics: Metrics, load: Load, child: Child | None) -> None:
         self._framework = framework
@@ -74,7 +74,7 @@ class Link(asyncio.Protocol):
         self._load = load
         self.child = child
         self.process = 0
-        """Counts the processes that there were: another one knows nothing of a run that this one had."""
+        """How many processes this link has lost: a run belongs to one process, and the next one knows nothing of it."""
         self._transport: Transport | None = None
         self._opening = asyncio.Lock()
         self._frames = Frames()
@@ -85,7 +85,7 @@ class Link(asyncio.Protocol):
         self.left: list[int] = []  # runs that nobody holds any more; from any thread
 
     def next_number(self) -> int:
-        """Of a run or an order."""
+        """A number for a run or an order that no other of this link has."""
         return next(self._numbers)
 
     async def open(self) -> None:
@@ -104,7 +104,7 @@ class Link(asyncio.Protocol):
             self._transport, _ = await loop.create_connection(lambda: self, sock=self.child.socket)
 
     def _start(self) -> Child:
-        """Raises ProcessLost where no process or file is to be had at the moment."""
+        """Start a training process. Raises ProcessLost where no process or file is to be had at the moment."""
         try:
             return Child(self._framework)
         except OSError as error:
@@ -118,17 +118,17 @@ class Link(asyncio.Protocol):
             await asyncio.shield(self._loss)
 
     async def call(self, order: Call[R]) -> R:
-        """What comes of it. Raises what it raises, or ProcessLost."""
+        """Send an order and return its result. Raises what carrying it out raises, or ProcessLost."""
         result: R = await self._order(order)
         return result
 
     async def take_in(self, order: Call[Facts]) -> Run:
-        """The run that comes of it. Raises what it raises, or ProcessLost."""
+        """Send an order that begins or takes up a run, and return the run. Raises what `call` raises."""
         run: Run = await self._order(order)
         return run
 
     async def advance(self, order: Advance) -> Turn:
-        """Raises ProcessLost, or KeyError where the run has ended."""
+        """Have some updates of a run made. Raises ProcessLost, or KeyError where the run has ended."""
         turn: Turn = await self._order(order)
         return turn
 
@@ -156,7 +156,7 @@ class Link(asyncio.Protocol):
             self._send()
 
     def _send(self) -> None:
-        """Whoever orders at about the same time begins together."""
+        """Write all orders of this moment as one message, so that they begin together."""
         if self._transport is not None:
             left = [self.left.pop() for _ in range(len(self.left))]
             self._transport.write(framed((left, self._orders)))

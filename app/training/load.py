@@ -11,7 +11,7 @@ apart: what is done about it takes a third of the load away."""
 
 
 class Load:
-    """How busy this process and training are."""
+    """How busy the event loop and training are, and whether that is too much for messages of one update each."""
 
     def __init__(self) -> None:
         self.is_high = False
@@ -19,7 +19,7 @@ class Load:
         self._training = 0.0
 
     def note(self, seconds: float) -> None:
-        """Training took so many seconds."""
+        """Count seconds that training took."""
         self._training += seconds
         now = monotonic()
         elapsed = now - self._began

@@ -1,4 +1,4 @@
-"""What goes between the event loop and a training process: orders, and what came of them."""
+"""The messages between the event loop and a training process: orders one way, their results the other."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Facts:
-    """What is to be known of a run that was begun or taken up."""
+    """A run that was begun or taken up, as the event loop knows it."""
 
     run: int
     recipe: Recipe
@@ -29,7 +29,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Call(Generic[R]):
-    """An order that is done at once and alone; an R comes of it.
+    """An order that is carried out at once and alone; its result is an R.
 
     `account` is who is charged for it, `weight` how much that one should have beside others who want all they can get.
     """
@@ -81,7 +81,7 @@ class TakeCheckpoint(Call[bytes]):
 
 @dataclass(frozen=True)
 class Compare(Call[Verdict]):
-    """What a run came to, beside a receipt."""
+    """What a run has made, held against a receipt."""
 
     run: int
     receipt: Receipt
@@ -106,9 +106,9 @@ Order = Call[Any] | Advance
 
 
 class Turn(NamedTuple):
-    """What came of one turn: `made` updates up to `update`, as the JSON of each behind the other.
+    """The result of an `Advance`: `made` updates, the newest of which is `update`.
 
-    `diverged` names the tensor that stopped it.
+    `text` is the JSON of each, with commas between them. `diverged` names the tensor that stopped it.
     """
 
     text: bytes
@@ -119,7 +119,10 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Done:
-    """What came of some orders, by number, and the seconds that each tick of one update each took."""
+    """The results of some orders, and how long the updates took.
+
+    A result is an order's number, whether it succeeded, and what it gave or raised. A tick is one update of each run
+    whose turn it was: how many there were, and the seconds that they took."""
 
     results: list[tuple[int, bool, Any]]
     ticks: list[tuple[int, float]]

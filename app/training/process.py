@@ -1,4 +1,6 @@
-"""The process that trains: orders in, fairly queued, and what came of them out. `Trainer` is its other side.
+"""The process that trains: takes orders off a socket, queues them fairly, and sends their results back.
+
+`Trainer` is its other side.
 
 In a process of its own it has an interpreter lock, and where there are two cores a core, for itself: as a thread it
 waited for the event loop at every second product.
@@ -22,16 +24,16 @@ from app.training.turns import Price, Turns, as_it_took
 from model.recipe import Framework
 
 TURN_SECONDS = 0.008
-"""How long those whose turn it is may go on while others wait."""
+"""How long a turn may last while others wait."""
 
 ALONE_SECONDS = 0.025
-"""How long where nobody waits: each turn costs a way to the event loop and back."""
+"""How long a turn may last while nobody waits: longer, since each costs a way to the event loop and back."""
 
 TOGETHER = 64
 """How many advance together at the most: while the server sends what these made, the next ones can be under way."""
 
 TOGETHER_SECONDS = 0.016
-"""What those who advance together may be expected to take for one update each."""
+"""Seconds that one update of each of those who advance together may be expected to take, in sum."""
 
 READ_BYTES = 2**18
 
@@ -55,7 +57,7 @@ class TrainingProcess:
         self._queue: FairQueue[Order] = FairQueue()
 
     def serve(self) -> None:
-        """Raises EOFError when the server has gone."""
+        """Carry out orders for ever. Raises EOFError when the server has gone."""
         while True:
             self._hear(wait=not self._queue)
             if self._queue:
@@ -116,7 +118,7 @@ class TrainingProcess:
         self._flush()
 
     def _advance(self, orders: Sequence[Order]) -> tuple[Done, dict[int, float]]:
-        """Update by update together, until the turn is over or nobody wants another; and what it cost each."""
+        """Make updates of these runs side by side until the turn is over or none wants more; and what it cost each."""
         advances = [order for order in orders if isinstance(order, Advance)]
         there = [order for order in advances if order.run in self._runs]
         # of the others the runs have ended: nobody waits, but for being forgotten

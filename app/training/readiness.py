@@ -15,11 +15,11 @@ from app.training.trainer import Trainer
 log = logging.getLogger("unrolled.start")
 
 AGAIN_SECONDS = 1.0
-"""Between two tries to start a training process that ends at once."""
+"""Seconds between two tries to start a training process that ends at once."""
 
 
 class Readiness:
-    """What /readyz says.
+    """Whether this server is ready, as /readyz tells, and the care for its training process.
 
     Args:
         is_full: whether the next viewer or prediction would be turned away.

@@ -29,7 +29,7 @@ class Runs:
         return run in self._learners
 
     def carry_out(self, call: Call[R]) -> R:
-        """Raises whatever the learner raises, or KeyError where the run has ended."""
+        """The result of an order. Raises whatever the learner raises, or KeyError where the run has ended."""
         done: Any
         match call:
             case CountRuns():

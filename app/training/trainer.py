@@ -27,14 +27,14 @@ from model.recipe import Change, Framework, Recipe
 from model.tensorflow.program import NotInstalled, is_installed
 
 USUAL_WEIGHT = 20.0
-"""Of what is no update: as of a run at the usual pace. Where all the machine's time is asked for, it goes by weight."""
+"""The weight of an order that is no update: that of a run at the usual pace. Time that is short is shared by weight."""
 
 LEAST_WEIGHT = 1.0
-"""Of updates that are wanted as soon as may be, and no sooner: they have what those with a pace leave."""
+"""The weight of updates that have no pace, at pace max or in a replay: they get the time that others leave."""
 
 
 class Trainer:
-    """Orders what the training processes do. Whoever awaits it leaves the event loop free.
+    """Has runs begun, advanced, changed and saved by the training processes, while the event loop goes on.
 
     Of those who wait for a turn, whoever has had least of it goes first, and all whose turn it is advance together: a
     run that catches up slows no other. TensorFlow's runs have a process of their own, which starts with the first of
@@ -60,7 +60,7 @@ class Trainer:
         return other
 
     async def start(self) -> None:
-        """Be ready for PyTorch's runs."""
+        """Returns when the process for PyTorch's runs is there. Raises ProcessLost."""
         await self.count("torch")
 
     async def lost(self) -> None:
@@ -102,12 +102,12 @@ class Trainer:
         return change
 
     async def checkpoint(self, run: Run, played: PlayState) -> bytes:
-        """Raises ProcessLost."""
+        """The run at rest, with how it was played. Raises ProcessLost."""
         link = run.link_there()
         return await link.call(TakeCheckpoint(link.next_number(), self._account, USUAL_WEIGHT, run.number, played))
 
     async def compare(self, run: Run, receipt: Receipt) -> Verdict:
-        """What the run came to, beside a receipt. Raises ProcessLost."""
+        """Hold what the run has made against a receipt. Raises ProcessLost."""
         link = run.link_there()
         return await link.call(Compare(link.next_number(), self._account, USUAL_WEIGHT, run.number, receipt))
 

@@ -1,4 +1,4 @@
-"""Turns: updates of those whose turn it is, and what each cost."""
+"""Turns: the updates of the runs whose turn it is, and what each run's cost."""
 
 from collections.abc import Callable, Sequence
 from time import perf_counter, process_time
@@ -10,7 +10,7 @@ from model.learner import Diverged, Update, advance_together
 from model.recipe import Recipe
 
 Price = Callable[[Recipe, float], float]
-"""What an update of this recipe is taken to cost, given the seconds of processor time that it took."""
+"""The seconds to charge for an update, given its recipe and the processor time that it took."""
 
 
 def as_it_took(recipe: Recipe, seconds: float) -> float:
@@ -18,7 +18,7 @@ def as_it_took(recipe: Recipe, seconds: float) -> float:
 
 
 class Turns:
-    """Some runs whose turn it is, and what they make."""
+    """One turn of some runs, ordered by their viewers: update by update, until each has made what it was asked for."""
 
     def __init__(self, runs: Runs, orders: Sequence[Advance], price: Price) -> None:
         self._runs = runs
@@ -30,7 +30,7 @@ class Turns:
         self.ticks: list[tuple[int, float]] = []
 
     def tick(self) -> None:
-        """One update of each that goes on."""
+        """Make one update of each run that goes on, encode it, and share out what it cost."""
         began, cpu = perf_counter(), process_time()
         made = advance_together([(self._runs[order.run], order.views) for order in self.going])
         for order, one in zip(self.going, made, strict=True):

@@ -37,7 +37,7 @@ def to_onnx(checkpoint: Checkpoint) -> bytes:
 
 
 def file_name(checkpoint: Checkpoint) -> str:
-    """What the file is called where nobody names it."""
+    """The name for the file where nobody gives one."""
     return f"unrolled-{checkpoint.recipe.cell}-{checkpoint.run.update}.onnx"
 
 

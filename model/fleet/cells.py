@@ -32,7 +32,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Tape:
-    """What a forward pass leaves for the way back. `states` begin with the one before the first time step.
+    """A forward pass as the backward pass needs it. `states` begin with the one before the first time step.
 
     `carried` are all parts of the state: h, and c where the cell has one.
     """
@@ -242,7 +242,7 @@ def _backwards(active: Sequence[int]) -> Iterator[tuple[int, int, int]]:
 
 
 def _driven(x: Inputs, weights: Weights, bias: Float[np.ndarray, "learners rows"]) -> Gates:
-    """What the input and the biases add to each gate, for all time steps at once."""
+    """The part of each gate that input and biases make, for all time steps at once."""
     driven: Gates = x[..., None] * weights.input[:, None]
     driven += bias[:, None]
     return driven

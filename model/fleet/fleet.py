@@ -259,7 +259,7 @@ class _Job:
         self.task = task
         self.streams, self.length = task.input.shape
         self.kind = (id(seat.slab), self.streams, task.learning_rate is not None)
-        """What can be run side by side is of one kind."""
+        """Jobs of one kind can be run side by side."""
 
 
 def _tiles(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
@@ -450,7 +450,7 @@ class _Tile:
         return carried
 
     def _shown(self, tape: Tape, gradient: Float[np.ndarray, "..."] | None, at: int) -> dict[str, Any]:
-        """What a job's views ask for."""
+        """The parts of an outcome that a job's views ask for."""
         job = self._jobs[at]
         shown: dict[str, Any] = {}
         if not job.task.views:

@@ -22,7 +22,7 @@ from model.tensorflow.static_graph import tensorflow
 
 
 class Graph(Protocol):
-    """What a kind of graph can do."""
+    """A kind of graph, made ready to learn from chunk after chunk. It counts the graphs that it builds."""
 
     notes: list[str]
     errors: list[str]

@@ -44,7 +44,7 @@ def needs(name: KindName) -> tuple[str, ...]:
 
 
 def kind(name: KindName) -> Kind:
-    """What is known of a kind without importing anything."""
+    """A kind's description, made without importing its framework."""
     extra, modules = _NEEDS.get(name, (None, ()))
     installed = all(util.find_spec(module) is not None for module in modules)
     return Kind(

@@ -77,7 +77,7 @@ class Notebook:
         self._failures.setdefault(text, [])
 
     def row(self, status: Status) -> Row:
-        """What has been taken down so far."""
+        """The row as it has been taken down so far."""
         return Row(
             kind=self._about.kind,
             framework=self._about.framework,

@@ -64,7 +64,7 @@ class Traced:
         return float(loss), chunk.streams * chunk.length
 
     def _updated(self, x: Any, target: Any, state: Any) -> tuple[Any, Any]:
-        """What is traced: forward, loss, backward and Adam, on symbols."""
+        """Forward, loss, backward and Adam, on symbols: the function that TensorFlow traces."""
         tf = self._tf
         *recurrent, w_out, b_out = self._weights
         with tf.GradientTape() as tape:

@@ -30,7 +30,7 @@ class Eager:
     def predict(
         self, x: Float[Tensor, "streams time 1"], state: Float[Tensor, "1 streams hidden"]
     ) -> tuple[Float[Tensor, "streams time 1"], Float[Tensor, "1 streams hidden"]]:
-        """The output layer is applied to the whole chunk at once."""
+        """The prediction, with the output layer applied to the whole chunk at once."""
         prediction, _, carried = self.network(x, state)
         return prediction, carried
 
@@ -61,7 +61,7 @@ class EagerSteps(Eager):
     def predict(
         self, x: Float[Tensor, "streams time 1"], state: Float[Tensor, "1 streams hidden"]
     ) -> tuple[Float[Tensor, "streams time 1"], Float[Tensor, "1 streams hidden"]]:
-        """The output layer is applied time step by time step."""
+        """The prediction, with the output layer applied time step by time step."""
         hidden, carried = self.network.rnn(x, state)
         outs = [self.network.out(hidden[:, step, :]) for step in range(hidden.size(1))]
         return torch.stack(outs, 1), carried

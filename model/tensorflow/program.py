@@ -25,7 +25,7 @@ _TEXT = """RNN(
 )"""
 
 INSTALL = "pip install 'unrolled[tensorflow]'"
-"""What a user types."""
+"""The command that installs it."""
 
 
 class NotInstalled(RuntimeError):

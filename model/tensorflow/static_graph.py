@@ -13,7 +13,7 @@ from model.network import tensor_shapes
 from model.optimizer import BETA1, BETA2
 
 _SLOTS = dict(zip(MOMENTS, ("m", "v"), strict=True))
-"""What TensorFlow's Adam calls its moments."""
+"""PyTorch's names of Adam's moments, and TensorFlow's."""
 
 _POWER_NAMES = tuple(f"optimizer.{power}" for power in POWERS)
 
