@@ -8,6 +8,7 @@
 # make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
 # make check  style, types and import directions
 # make schema write docs/messages.schema.json from app/protocol/train.py
+# make settings  write docs/settings.md from app/settings.py
 # make recording  write static/recording.json, which the page plays while the hall is full
 # make lock   write requirements/*.txt, every pin with its hashes, from constraints.txt and pyproject.toml
 # make audit  look up known vulnerabilities of all that is pinned; fails where it cannot look
@@ -20,7 +21,7 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: run test test-shaken test-graphs test-cluster fuzz faults soak check format schema recording lock audit licences bench chromium compiler haproxy
+.PHONY: run test test-shaken test-graphs test-cluster fuzz faults soak check format schema settings recording lock audit licences bench chromium compiler haproxy
 
 run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
@@ -61,6 +62,9 @@ format: .venv/dev.stamp
 
 schema: .venv/dev.stamp
 	$(bin)/python -m app.protocol.train > docs/messages.schema.json
+
+settings: .venv/dev.stamp
+	$(bin)/python -m app.settings > docs/settings.md
 
 recording: .venv/dev.stamp
 	$(bin)/python -m app.commands.recording > static/recording.json

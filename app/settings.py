@@ -2,11 +2,13 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -53,7 +55,7 @@ class Settings(BaseSettings):
         MIB, ge=1024, le=64 * MIB, description="bytes in one websocket message from a viewer"
     )
     drain_seconds: float = Field(
-        0, ge=0, le=600, description="seconds between SIGTERM and the end in which /readyz says 503 and all is served"
+        0, ge=0, le=600, description="seconds between SIGTERM and the end in which `/readyz` says 503 and all is served"
     )
     handshake_seconds: float = Field(
         10,
@@ -93,7 +95,7 @@ class Settings(BaseSettings):
         256 * MIB,
         ge=0,
         le=1024 * 1024 * MIB,
-        description="bytes that all uploaded checkpoints may take together",
+        description="bytes that all uploaded checkpoints may take together, likewise",
     )
 
     @field_validator("token")
@@ -123,3 +125,46 @@ def unread(environment: Mapping[str, str]) -> dict[str, str | None]:
         name: next(iter(difflib.get_close_matches(name.upper(), known, 1, cutoff=0.8)), None)
         for name in sorted(strangers)
     }
+
+
+def settings_page() -> str:
+    """The table of all settings, as it is kept in docs/settings.md."""
+    rows = [
+        f"| `UNROLLED_{name.upper()}` | {_default(field)} | {_bounds(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([_HEAD, *rows, ""])
+
+
+_HEAD = """\
+# Settings
+
+All are environment variables, and none has to be set. Where a value is out of its bounds `unrolled serve` stops with a
+line that names the variable; it warns of a name that begins with `UNROLLED_` and is none of these. What some of them
+mean for whoever runs a server: [operations.md](operations.md). `make settings` writes this page from `app/settings.py`.
+
+| variable | default | bounds | what |
+| --- | --- | --- | --- |"""
+
+
+def _default(field: FieldInfo) -> str:
+    return "none" if field.default in ((), None) else f"`{field.default}`"
+
+
+def _bounds(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(field.annotation))
+    names = ("ge", "gt", "le", "min_length", "max_length")
+    bounds = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
+    match bounds:
+        case {"min_length": least, "max_length": most}:
+            return f"{least} to {most} characters"
+        case {"gt": least, "le": most}:
+            return f"more than {least}, at most {most}"
+        case {"ge": least, "le": most}:
+            return f"{least} to {most}"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_page())

@@ -46,7 +46,7 @@ def strays(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     return [
         (
             f"{shown(name)} is no setting, and is read by nobody",
-            f"did you mean {close}?" if close else "unset it; the README lists all settings",
+            f"did you mean {close}?" if close else "unset it; docs/settings.md lists all settings",
         )
         for name, close in unread(environment).items()
     ]
