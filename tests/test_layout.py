@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
+from app.settings import Settings, settings_page
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -56,31 +56,61 @@ def test_model_imports_no_web_code() -> None:
         assert not re.search(r"^\s*(import|from) (fastapi|starlette|uvicorn|websockets)\b", path.read_text(), re.M)
 
 
-def test_every_file_that_the_readme_links_or_maps_exists() -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    missing = [link for link in links if not (ROOT / link).exists()]
-    folder = ""
-    for line in README.split("## Map")[1].split("\n## ")[0].splitlines():
-        if found := re.match(r"    (  )?([\w./]+)  ", line):
-            indented, name = found.groups()
-            folder = folder if indented else name
-            if not (ROOT / (folder + name if indented else name)).exists():
-                missing.append(name)
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^) ]+)[^)]*\)", document.read_text("utf-8")) if "://" not in link]
+    missing = []
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = document.parent / path if path else document
+        if not target.exists() or (target.suffix == ".md" and heading and heading not in headings(target)):
+            missing.append(link)
     assert missing == []
 
 
-def test_the_map_has_every_module() -> None:
-    mapped = README.split("## Map")[1]
-    modules = [path for folder in ("app", "model") for path in (ROOT / folder).glob("[!_]*.py")]
-    assert [path.name for path in modules if path.name not in mapped] == []
+def headings(document: Path) -> set[str]:
+    """The names by which a document's headings are linked to."""
+    titles = re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def test_the_readme_names_every_setting_with_its_default() -> None:
-    rows = dict(re.findall(r"^\| `(UNROLLED_\w+)` \| (.*?) \|", README, re.M))
-    assert list(rows) == [f"UNROLLED_{name.upper()}" for name in Settings.model_fields]
-    for name, field in Settings.model_fields.items():
-        shown = rows[f"UNROLLED_{name.upper()}"].strip("`")
-        assert shown == ("none" if field.default in ((), None) else str(field.default))
+def mapped() -> list[Path]:
+    """The folders of the README's map, in order."""
+    found, top = [], ROOT
+    for line in README.split("## Map")[1].split("\n## ")[0].splitlines():
+        if names := re.match(r"    (  )?((?:\w+/ ?)+)", line):
+            indented = names[1] is not None
+            top = top if indented else ROOT / names[2].strip()
+            found += [top / name for name in names[2].split()] if indented else [top]
+    return found
+
+
+@pytest.mark.parametrize("top", ["app", "model", "static"])
+def test_the_map_has_every_room(top: str) -> None:
+    rooms = {path for path in (ROOT / top).iterdir() if path.is_dir() and not path.name.startswith("_")}
+    assert {path for path in mapped() if path.parent == ROOT / top} == rooms
+
+
+def test_the_map_has_every_other_folder() -> None:
+    tops = {ROOT / path.relative_to(ROOT).parts[0] for path in tracked()}
+    assert {path for path in mapped() if path.parent == ROOT} == {
+        path for path in tops if path.is_dir() and not path.name.startswith(".")
+    }
+
+
+def test_the_settings_page_is_current() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text("utf-8") == settings_page(), "run `make settings`"
+
+
+def test_the_settings_page_has_every_setting_with_its_default_and_what_it_is() -> None:
+    rows = re.findall(r"^\| `(UNROLLED_\w+)` \| (.*?) \| .*? \| (.*) \|$", settings_page(), re.M)
+    assert [name for name, _, _ in rows] == [f"UNROLLED_{name.upper()}" for name in Settings.model_fields]
+    for (_, default, description), field in zip(rows, Settings.model_fields.values(), strict=True):
+        assert default.strip("`") == ("none" if field.default in ((), None) else str(field.default))
+        assert description == field.description
 
 
 def test_the_changelog_has_this_version() -> None:
