@@ -71,6 +71,13 @@ def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_file_that_a_document_names_is_there(document: Path) -> None:
+    tops = "app|bench|deploy|docs|examples|model|requirements|static|tests"
+    named = re.findall(rf"\b(?<![/.])((?:{tops})/[\w./-]+\.\w+)", document.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def headings(document: Path) -> set[str]:
     """The names by which a document's headings are linked to."""
     titles = re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.M)
