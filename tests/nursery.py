@@ -5,17 +5,23 @@ imports, which take two processes seconds of processor time each, were made befo
 do with their parent.
 """
 
+import faulthandler
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, arbitrary_address
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO, Any, Self
@@ -37,7 +43,50 @@ from app.training_process import main as train
 from tests.support.cost import ALL_UPDATES
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([__name__, "app.main", "app.server", "tests.support.preloaded"])
+_FORKS.set_forkserver_preload([__name__, "app.main", "app.server", "tests.support.preloaded", "pytest"])
+
+
+def fork_the_nursery() -> None:
+    """Let the process that forks all others be a fork of this one, which has imported as much: half of its cost.
+
+    For a process that has only begun: what it does later is in none of its servers. Else another is started when the
+    first server is asked for.
+    """
+    forkserver = multiprocessing.forkserver._forkserver
+    resource_tracker.ensure_running()
+    with socket.socket(socket.AF_UNIX) as listener:
+        address = arbitrary_address("AF_UNIX")
+        listener.bind(address)
+        listener.listen()
+        ends, alive = os.pipe()
+        with warnings.catch_warnings(action="ignore"):  # of threads, which are those that wait for orders
+            process = os.fork()
+        if process == 0:
+            _serve(listener.detach(), ends)
+        os.close(ends)
+    forkserver._forkserver_address = address
+    forkserver._forkserver_alive_fd = alive
+    forkserver._forkserver_pid = process
+
+
+def _serve(listener: int, ends: int) -> None:
+    """Fork whenever it is asked for, without the files that pytest has open, and without what it hooks in."""
+    try:
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
+        sys.unraisablehook = sys.__unraisablehook__
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
+        faulthandler.disable()
+        kept = {0, 1, 2, listener, ends}
+        for number in map(int, os.listdir("/dev/fd")):
+            if number not in kept:
+                with suppress(OSError):
+                    os.close(number)
+        multiprocessing.forkserver.main(listener, ends, ["tests.support.preloaded"])
+    finally:
+        os._exit(1)
 
 
 @dataclass(frozen=True)
