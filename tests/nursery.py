@@ -9,6 +9,7 @@ import faulthandler
 import multiprocessing
 import multiprocessing.forkserver
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -17,12 +18,13 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import resource_tracker
+from multiprocessing import popen_spawn_posix, resource_tracker
 from multiprocessing.connection import Connection, arbitrary_address
+from multiprocessing.context import set_spawning_popen
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -227,12 +229,10 @@ class _Workers:
         started = [other.process._popen.finalizer for other in self.made if other.process._popen]
         numbers = [number for finalizer in started if finalizer.still_active() for number in finalizer._args]
         self.made.append(kwargs["target"].__self__)
-        args = (target, kwargs, pipes, numbers)
+        args = (_handed_over((target, kwargs)), pipes, numbers)
         return multiprocessing.get_context("fork").Process(target=self._work, args=args)
 
-    def _work(
-        self, target: Callable[..., None], kwargs: dict[str, Any], pipes: list[Connection], numbers: list[int]
-    ) -> None:
+    def _work(self, handed_over: bytes, pipes: list[Connection], numbers: list[int]) -> None:
         for end in pipes:
             end.close()
         for number in numbers:
@@ -241,8 +241,26 @@ class _Workers:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         child = _born("torch", self.world.price)
         app.server.create_app = lambda settings, _: create_app(settings, child, self.world.timing)
-        sockets = [copy(one) for one in kwargs["sockets"]]  # a listening socket of its own, as one that is spawned has
-        target(**kwargs | {"sockets": sockets})
+        target, kwargs = pickle.loads(handed_over)
+        target(**kwargs)
+
+
+class _Spawning:
+    """What is asked of a process that is spawned: how it is handed a file. One that is forked has all of them."""
+
+    DupFd = popen_spawn_posix._DupFd
+
+    def duplicate_for_child(self, number: int) -> int:
+        return number
+
+
+def _handed_over(what: Any) -> bytes:
+    """As one that is spawned gets it."""
+    set_spawning_popen(_Spawning())
+    try:
+        return bytes(ForkingPickler.dumps(what))
+    finally:
+        set_spawning_popen(None)
 
 
 def trained(price: Price = ALL_UPDATES) -> app.child.Child:
