@@ -9,17 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
-
-from tests.visits import browser, charted, charted_resident, chromium, page, resident, visit
 
 if TYPE_CHECKING:  # else the process that only deals tests out would import torch, and it is the first to say something
     from tests.nursery import Forked, World
 
-__all__ = ["browser", "charted", "charted_resident", "chromium", "page", "resident", "visit"]
-
 pytest_plugins = ["tests.support.progress"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What runs tests needs a browser; one of several that share them all, servers too; who deals them out, neither."""
+    is_one_of_several = hasattr(config, "workerinput")
+    if is_one_of_several:
+        from tests.nursery import fork_the_nursery
+
+        fork_the_nursery()
+    if is_one_of_several or config.getoption("dist", "no") == "no":
+        config.pluginmanager.import_plugin("tests.visits")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class Server:
 
     def metric(self, name: str) -> float:
         """One of its Prometheus numbers."""
+        import httpx
+
         for line in httpx.get(self.url + "/metrics").text.splitlines():
             if line.startswith(name + " "):
                 return float(line.split()[1])

@@ -5,23 +5,32 @@ imports, which take two processes seconds of processor time each, were made befo
 do with their parent.
 """
 
+import faulthandler
 import multiprocessing
+import multiprocessing.forkserver
 import os
+import pickle
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing import popen_spawn_posix, resource_tracker
+from multiprocessing.connection import Connection, arbitrary_address
+from multiprocessing.context import set_spawning_popen
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import IO, Any, Self
 
 import uvicorn
 import uvicorn._subprocess
+from fastapi import FastAPI
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 import app.cli
@@ -34,12 +43,56 @@ import app.training.link
 from app.live.pacing import Timing
 from app.main import create_app
 from app.serving.server import make_app
+from app.settings import Settings
 from app.training.process import main as train
 from app.training.turns import Price
 from tests.support.cost import ALL_UPDATES
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload([__name__, "app.main", "app.serving.server", "tests.support.preloaded"])
+_FORKS.set_forkserver_preload([__name__, "app.main", "app.serving.server", "tests.support.preloaded", "pytest"])
+
+
+def fork_the_nursery() -> None:
+    """Let the process that forks all others be a fork of this one, which has imported as much: half of its cost.
+
+    For a process that has only begun: what it does later is in none of its servers. Else another is started when the
+    first server is asked for.
+    """
+    forkserver = multiprocessing.forkserver._forkserver
+    resource_tracker.ensure_running()
+    with socket.socket(socket.AF_UNIX) as listener:
+        address = arbitrary_address("AF_UNIX")
+        listener.bind(address)
+        listener.listen()
+        ends, alive = os.pipe()
+        with warnings.catch_warnings(action="ignore"):  # of threads, which are those that wait for orders
+            process = os.fork()
+        if process == 0:
+            _serve(listener.detach(), ends)
+        os.close(ends)
+    forkserver._forkserver_address = address
+    forkserver._forkserver_alive_fd = alive
+    forkserver._forkserver_pid = process
+
+
+def _serve(listener: int, ends: int) -> None:
+    """Fork whenever it is asked for, without the files that pytest has open, and without what it hooks in."""
+    try:
+        sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
+        sys.unraisablehook = sys.__unraisablehook__
+        warnings.resetwarnings()
+        for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", kind)
+        faulthandler.disable()
+        kept = {0, 1, 2, listener, ends}
+        for number in map(int, os.listdir("/dev/fd")):
+            if number not in kept:
+                with suppress(OSError):
+                    os.close(number)
+        multiprocessing.forkserver.main(listener, ends, ["tests.support.preloaded"])
+    finally:
+        os._exit(1)
 
 
 @dataclass(frozen=True)
@@ -55,11 +108,21 @@ class World:
 
     def become(self) -> None:
         """From now on this process is in it."""
-        app.main.create_app = partial(create_app, timing=self.timing)
+        app.main.create_app = _Creates(self.timing)
         app.serving.server.PING_SECONDS = self.ping_seconds
         app.serving.server.GRACE_SECONDS = self.grace_seconds  # type: ignore[assignment]
         if self.unread_seconds is not None:
             app.live.connection.SEND_SECONDS = app.serving.listening.UNACKNOWLEDGED_SECONDS = self.unread_seconds
+
+
+@dataclass(frozen=True)
+class _Creates:
+    """Makes an app that is paced in a world of its own; it can be handed to a worker."""
+
+    timing: Timing
+
+    def __call__(self, settings: Settings | None = None, child: app.training.child.Child | None = None) -> FastAPI:
+        return create_app(settings, child, self.timing)
 
 
 class Forked:
@@ -180,12 +243,10 @@ class _Workers:
         started = [other.process._popen.finalizer for other in self.made if other.process._popen]
         numbers = [number for finalizer in started if finalizer.still_active() for number in finalizer._args]
         self.made.append(kwargs["target"].__self__)
-        args = (target, kwargs, pipes, numbers)
+        args = (_handed_over((target, kwargs)), pipes, numbers)
         return multiprocessing.get_context("fork").Process(target=self._work, args=args)
 
-    def _work(
-        self, target: Callable[..., None], kwargs: dict[str, Any], pipes: list[Connection], numbers: list[int]
-    ) -> None:
+    def _work(self, handed_over: bytes, pipes: list[Connection], numbers: list[int]) -> None:
         for end in pipes:
             end.close()
         for number in numbers:
@@ -193,11 +254,29 @@ class _Workers:
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         child = _born("torch", self.world.price)
+        target, kwargs = pickle.loads(handed_over)
         config = kwargs["config"]
-        settings, _ = config.app.args[1:]
+        _, settings, _ = config.app.args
         config.app = partial(make_app, lambda *_: create_app(settings, child, self.world.timing), settings, None)
-        sockets = [copy(one) for one in kwargs["sockets"]]  # a listening socket of its own, as one that is spawned has
-        target(**kwargs | {"sockets": sockets})
+        target(**kwargs)
+
+
+class _Spawning:
+    """What is asked of a process that is spawned: how it is handed a file. One that is forked has all of them."""
+
+    DupFd = popen_spawn_posix._DupFd
+
+    def duplicate_for_child(self, number: int) -> int:
+        return number
+
+
+def _handed_over(what: Any) -> bytes:
+    """As one that is spawned gets it."""
+    set_spawning_popen(_Spawning())
+    try:
+        return bytes(ForkingPickler.dumps(what))
+    finally:
+        set_spawning_popen(None)
 
 
 def trained(price: Price = ALL_UPDATES) -> app.training.child.Child:

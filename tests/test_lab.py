@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from functools import cache
@@ -89,9 +90,12 @@ def test_a_row_that_takes_too_long_is_ended() -> None:
     assert row.errors[-1].text == "took longer than 0.2 s"
 
 
-def test_a_crash_leaves_its_last_words() -> None:
-    bad = TINY.model_copy(update={"hidden_size": -1})
-    row = ran("eager", bad)
+def test_a_crash_leaves_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crashes = tmp_path / "python"
+    crashes.write_text(f"""#!/bin/sh\nexec {sys.executable} -c 'raise ValueError("hidden_size is -1")'\n""")
+    crashes.chmod(0o755)
+    monkeypatch.setattr(bench.sys, "executable", str(crashes))
+    row = ran("eager", TINY.model_copy(update={"hidden_size": -1}))
     assert row.status == "failed"
     assert "hidden_size" in row.errors[-1].text
 

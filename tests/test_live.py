@@ -432,11 +432,11 @@ def test_a_flood_of_requests_for_checkpoints_is_answered_in_order_and_stops_no_o
         other.open(pace=60)
         other.updates(2)
         one.open(recipe={"cell": "lstm", "hidden_size": 128}, play=False)
-        for _ in range(200):
+        for _ in range(50):
             one.send(type="checkpoint")
         one.send(type="step")
         other.updates(20)  # although the answers are more than fit on their way, and nobody takes them
-        for _ in range(200):
+        for _ in range(50):
             assert one.next() == one.checkpoint
         assert one.updates(1)[0]["update"] == 1
 

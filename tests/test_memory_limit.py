@@ -11,6 +11,8 @@ import httpx
 import yaml
 
 from tests.fuzz.blobs import heavy
+from tests.nursery import World
+from tests.support.cost import Told
 from tests.support.heaviest import HEAVIEST
 from tests.test_readiness import eventually_says, training_process
 from tests.viewers import viewer
@@ -24,6 +26,8 @@ LARGEST = {"sequences": [[0.5] * 10_000] * 64}
 AT_ONCE = 16
 """Every second of them has a model exported; the others have predictions made."""
 VIEWERS = 8
+LEISURELY = World(price=Told({"lstm": 0.05}))
+"""What runs hold does not depend on how often they are updated."""
 
 
 def peak(process: int) -> int:
@@ -35,7 +39,7 @@ def peak(process: int) -> int:
 def test_the_heaviest_that_may_be_asked_for_at_once_fits_into_the_limit_of_compose(
     start_server: Callable[..., Any],
 ) -> None:
-    with start_server() as server, ExitStack() as hall:
+    with start_server(world=LEISURELY) as server, ExitStack() as hall:
         eventually_says(server, "ok")
         views = ["hidden", "gradient", "after", "graph"]
         viewers = [hall.enter_context(viewer(server.ws)) for _ in range(VIEWERS)]

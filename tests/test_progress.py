@@ -17,7 +17,7 @@ from tests.support.processor_time import ProcessorTime, spend
 from tests.support.progress import lines
 
 ROOT = Path(__file__).parent.parent
-SPEND = "from tests.support.processor_time import spend; spend(0.5)"
+SPEND = "from tests.support.processor_time import spend; spend(0.2)"
 BEGINS_ANOTHER = f"""
 import os, subprocess, sys
 other = subprocess.Popen([sys.executable, "-c", {SPEND + "; print(1, flush=True); input()"!r}],
@@ -32,7 +32,7 @@ import pytest
 from tests.support.processor_time import spend
 
 def test_fine():
-    spend(1.2)
+    spend(1.05)
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_wrong(number):
@@ -43,9 +43,9 @@ def test_wrong(number):
 def test_processor_time_of_this_process_and_of_a_child_that_ended_counts() -> None:
     time = ProcessorTime()
     before = time.seconds()
-    spend(0.5)
+    spend(0.2)
     subprocess.run([sys.executable, "-c", SPEND], cwd=ROOT, check=True)
-    assert time.seconds() - before >= 0.95
+    assert time.seconds() - before >= 0.35
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only what was waited for is known")
@@ -58,14 +58,14 @@ def test_processor_time_of_a_child_that_goes_on_and_of_one_that_outlives_its_par
         assert parent.stdout is not None
         other = int(parent.stdout.readline())
         both = time.seconds() - before
-        assert both >= 0.45
+        assert both >= 0.15
         descriptor = os.pidfd_open(other)
         parent.kill()
-    assert time.seconds() - before >= 0.45, "it goes on, or has ended with its input"
+    assert time.seconds() - before >= 0.15, "it goes on, or has ended with its input"
     select.select([descriptor], [], [])
     os.close(descriptor)
     for _ in range(2):
-        assert time.seconds() - before >= 0.45, "it has ended, and is this process's to wait for"
+        assert time.seconds() - before >= 0.15, "it has ended, and is this process's to wait for"
     with pytest.raises(ChildProcessError):
         os.waitpid(other, 0)
 
@@ -82,7 +82,7 @@ def ends_well(said: str) -> None:
     """With what each file took, and how to run what failed."""
     ending = said.split("processor time, servers and browsers included")[1]
     row = next(line for line in ending.splitlines() if line.endswith("test_some.py"))
-    assert float(row.split()[0]) >= 1.2
+    assert float(row.split()[0]) >= 1.0
     assert "in all" in ending
     alone = ending.split("to run what failed alone")[1].splitlines()[1]
     assert alone.startswith(".venv/bin/pytest '")

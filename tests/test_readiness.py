@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import time
@@ -15,6 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from app.training.link import ProcessLost
 from app.training.readiness import Readiness
 from tests.conftest import Server
+from tests.faults.follower import Follower
+from tests.faults.kills import compare, followed, wait_for
 from tests.test_live import eventually
 from tests.viewers import PATIENCE, viewer
 
@@ -48,19 +51,37 @@ def test_a_full_hall_is_overloaded_and_alive_and_ready_again_when_a_viewer_goes(
         eventually_says(server, "ok")
 
 
+def killed(server: Server) -> None:
+    process = training_process(server)
+    os.kill(process, signal.SIGSTOP)  # it must not be back before the next line has asked
+    os.kill(process, signal.SIGKILL)
+
+
+def goes_on_without(server: Server, lose: Callable[[Server], None]) -> None:
+    """Its training process is lost, told, and started again with nobody asking; a viewer goes on to the bit."""
+    recipe = {"cell": "gru", "seed": 3, "hidden_size": 8, "most_streams": 3, "noise": 0.05}
+    eventually_says(server, "ok")
+    lost = training_process(server)
+    follower = Follower(server.port, recipe, 60, random.Random(1))
+    with followed(follower) as trouble:
+        wait_for(follower, 10, trouble)
+        lose(server)
+        eventually_says(server, "starting")
+        assert httpx.post(server.url + "/predict", json={"sequence": [0.5]}).status_code == 200
+        eventually_says(server, "ok")
+        assert training_process(server) != lost
+        wait_for(follower, len(follower.updates) + 10, trouble)
+    assert follower.closes == [1011]
+    compare(follower)
+    assert "the training process for torch has ended" in server.log.read_text()
+    assert "Traceback" not in server.log.read_text()
+
+
 def test_a_training_process_that_was_killed_is_told_and_started_again_with_nobody_asking(
     start_server: Callable[..., Any],
 ) -> None:
     with start_server() as server:
-        eventually_says(server, "ok")
-        lost = training_process(server)
-        os.kill(lost, signal.SIGSTOP)  # it must not be back before the next line has asked
-        os.kill(lost, signal.SIGKILL)
-        eventually_says(server, "starting")
-        eventually_says(server, "ok")
-        assert training_process(server) != lost
-        assert httpx.post(server.url + "/predict", json={"sequence": [0.5]}).status_code == 200
-        assert "the training process for torch has ended" in server.log.read_text()
+        goes_on_without(server, killed)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

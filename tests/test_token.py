@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydantic import SecretStr, ValidationError
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -23,7 +23,7 @@ from tests.conftest import Server, running
 from tests.nursery import Forked, World, with_uvicorn
 from tests.test_live import closed, eventually
 from tests.viewers import PATIENCE, viewer
-from tests.visits import DESK, SECONDS
+from tests.visits import DESK, SECONDS, WIRES
 
 TOKEN = "open-sesame.0123456789_~"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -248,12 +248,33 @@ def test_uvicorns_own_log_of_requests_has_no_token(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- in a browser
 
 
+def without_charts(context: BrowserContext) -> None:
+    context.route("**/assets/plotly*", lambda route: route.fulfill(body="", content_type="text/javascript"))
+
+
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A visitor who has not been here before, and whose Plotly comes empty."""
     with browser.new_context(viewport=DESK, locale="en-US") as context:
-        context.route("**/assets/plotly*", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        without_charts(context)
         yield context
+
+
+@pytest.fixture(scope="module")
+def let_in(browser: Browser, private: Server) -> Iterator[Page]:
+    """A page whose visitor came from another site, by a link with the token."""
+    with browser.new_context(viewport=DESK, locale="en-US") as context:
+        without_charts(context)
+        page = context.new_page()
+        page.add_init_script(WIRES)
+        comes_from_another_site(page, private, f"?token={TOKEN}#seed=7")
+        yield page
+
+
+def comes_from_another_site(page: Page, private: Server, link: str) -> None:
+    page.goto(private.url.replace("127.0.0.1", "localhost") + "/healthz")  # another site, as cookies see it
+    page.evaluate("url => location.assign(url)", f"{private.url}/{link}")
+    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
 
 
 def test_a_browser_types_the_token_and_the_page_runs_with_its_hash(private: Server, context: BrowserContext) -> None:
@@ -275,30 +296,15 @@ def test_a_browser_types_the_token_and_the_page_runs_with_its_hash(private: Serv
     assert page.evaluate("document.cookie") == "", "no script can read it"
 
 
-def test_a_link_from_another_site_lets_in_whoever_was_let_in_before(private: Server, context: BrowserContext) -> None:
-    page = context.new_page()
-    here = private.url.replace("127.0.0.1", "localhost")
-    page.goto(here + "/healthz")  # another site, as cookies see it
-    page.evaluate("url => location.assign(url)", f"{private.url}/?token={TOKEN}#seed=7")
-    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
-    assert page.url.startswith(private.url + "/#seed=7")
-    page.goto(here + "/healthz")
-    page.evaluate("url => location.assign(url)", f"{private.url}/#seed=8")
-    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
-    assert page.url.startswith(private.url + "/#seed=8")
+def test_a_link_from_another_site_lets_in_whoever_was_let_in_before(private: Server, let_in: Page) -> None:
+    assert let_in.url.startswith(private.url + "/#seed=7")
+    comes_from_another_site(let_in, private, "#seed=8")
+    assert let_in.url.startswith(private.url + "/#seed=8")
 
 
-def test_a_page_whose_cookie_is_gone_says_so_and_does_not_try_for_ever(
-    private: Server, context: BrowserContext
-) -> None:
-    page = context.new_page()
-    page.add_init_script(
-        "window.tried = 0; const Plain = WebSocket; window.wires = []; window.WebSocket = "
-        "class extends Plain { constructor(...a) { super(...a); wires.push(this); } }"
-    )
-    page.goto(f"{private.url}/?token={TOKEN}")
-    expect(page.get_by_test_id("status")).to_have_text("live", timeout=SECONDS * 1000)
-    context.clear_cookies()
+def test_a_page_whose_cookie_is_gone_says_so_and_does_not_try_for_ever(let_in: Page) -> None:
+    page = let_in
+    page.context.clear_cookies()
     page.clock.install()
     page.evaluate("wires.at(-1).close()")
     expect(page.get_by_test_id("status")).to_have_text("no token", timeout=SECONDS * 1000)

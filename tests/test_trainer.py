@@ -252,7 +252,7 @@ def test_who_goes_while_a_run_is_begun_leaves_nothing_behind(on_a_loop: OnALoop[
 
 def test_a_lost_process_is_told_and_the_next_run_has_another() -> None:
     async def test() -> None:
-        trainer = Trainer(Metrics())
+        trainer = Trainer(Metrics(), trained())
         run = await trainer.begin(Recipe(), None, ())
         resting = await trainer.begin(Recipe(seed=2), None, ())
         data = await trainer.checkpoint(run, PlayState())

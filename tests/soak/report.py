@@ -20,7 +20,7 @@ It fails if anybody hears what is out of order, a wrong refusal or nothing at al
 tasks, files or viewers are more when all have gone than before the first came, or threads by more than asyncio's pool
 may hold; or if memory, of the server and its training process together, grows by more than {MOST_GROWTH:g} MB after
 the warm-up: from the median of the fifth that follows the first third to the median of the last fifth. `make test` has
-a soak of fifteen seconds in it.
+a soak of a few seconds in it.
 """
 
 
