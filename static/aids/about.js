@@ -1,4 +1,4 @@
-import { infoIcon } from "../controls/field.js";
+import { infoIcon } from "../page/element.js";
 
 /**
  * What every panel and every control is and what to look for, two sentences each: the words `about.panel.<panel>`

@@ -1,3 +1,5 @@
+import { infoIcon } from "../page/element.js";
+
 /** One field of the recipe as a native control, its kind, bounds and help from the schema. */
 
 /**
@@ -13,13 +15,6 @@ const MOST_NOTCHES = 200;
 /** From this ratio of maximum to minimum on, a slider moves in equal ratios. */
 const LOGARITHMIC = 1000;
 const NOTCHES = 200;
-
-const INFO =
-  '<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7.5"/>' +
-  '<path d="M10 9.2v4.6M10 6.2v.1"/></svg>';
-
-/** @returns {string} the ⓘ as markup */
-export const infoIcon = () => INFO;
 
 /**
  * @param {string} name
@@ -39,7 +34,7 @@ export function buildField(name, schema, words, on) {
   const about = document.createElement("button");
   about.type = "button";
   about.className = "about";
-  about.innerHTML = INFO;
+  about.innerHTML = infoIcon();
   const help = document.createElement("p");
   help.className = "help";
   help.id = `help-${name}`;

@@ -1,4 +1,4 @@
-import { excerpt } from "../run/link.js";
+import { excerpt } from "../page/refusal.js";
 
 /**
  * What a teacher leaves out of the page. A name is a panel's (`data-panel`), or a panel's and one of its controls':

@@ -1,5 +1,12 @@
 /** Elements and their text. */
 
+const INFO =
+  '<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7.5"/>' +
+  '<path d="M10 9.2v4.6M10 6.2v.1"/></svg>';
+
+/** @returns {string} the ⓘ as markup */
+export const infoIcon = () => INFO;
+
 /** Screen readers repeat a text that was set again: only a new one is set. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

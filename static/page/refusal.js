@@ -1,5 +1,3 @@
-import { excerpt } from "../run/link.js";
-
 /**
  * What was refused of a recipe, for the page to say in its own words: the server's English names the field and what
  * came, the recipe's schema has the bounds.
@@ -10,6 +8,12 @@ import { excerpt } from "../run/link.js";
 /** The lower end of a range must not pass its upper end. */
 const RANGES = ["shortest,longest", "fewest_streams,most_streams"];
 const VALUES = ["out_of_range", "wrong_type", "not_finite"];
+const SHOWN = 60; // characters of what came
+
+/** @param {string} text from outside @returns {string} as much of it as a sentence repeats */
+export function excerpt(text) {
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+}
 
 /**
  * @param {{code: string, field: string|null, detail: string}} problem

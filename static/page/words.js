@@ -1,4 +1,3 @@
-import { LANGUAGES } from "../run/link.js";
 import { known } from "./refusal.js";
 
 /**
@@ -6,6 +5,7 @@ import { known } from "./refusal.js";
  * `data-say` (text) and `data-say-label` (aria-label and title).
  */
 
+export const LANGUAGES = ["en", "zh"];
 const STORED = "unrolled.language";
 
 export class Words {

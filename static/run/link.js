@@ -1,3 +1,5 @@
+import { excerpt } from "../page/refusal.js";
+import { LANGUAGES } from "../page/words.js";
 import { fieldsOf, inOrder } from "./changes.js";
 
 /**
@@ -37,10 +39,8 @@ import { fieldsOf, inOrder } from "./changes.js";
 export const DEFAULT_PACE = 20;
 /** Updates per second that can be asked for, beside "max". */
 export const PACE = { slowest: 0.2, fastest: 60 };
-export const LANGUAGES = ["en", "zh"];
 const THEMES = ["light", "dark"];
 const STATIONS = 8;
-const SHOWN = 60; // characters of what came
 /** A run with the longest change log that a server takes needs fewer characters; far more would end its connection. */
 export const LONGEST = 2 ** 17;
 export const MOST_CHANGES = 1000;
@@ -54,11 +54,6 @@ const TEXTS = ["weights"];
 /** @param {string} hash of an address @returns {boolean} whether it says something; otherwise it is a place on the page */
 export function isLink(hash) {
   return hash.includes("=");
-}
-
-/** @param {string} text from outside @returns {string} as much of it as a sentence repeats */
-export function excerpt(text) {
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
 /** @param {string} hash with its # or empty @returns {Link} */
