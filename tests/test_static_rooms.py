@@ -1,10 +1,15 @@
 """The import contract of the page's modules, as import-linter holds it for Python: which room may import which."""
 
+import json
 import re
+import subprocess
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import httpx
 import pytest
+
+from tests.support.node import NODE
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -85,3 +90,28 @@ def test_every_module_is_reached_from_the_page() -> None:
         reached |= fresh
         waiting += fresh
     assert sorted(map(str, MODULES.keys() - reached)) == []
+
+
+PARSED = """
+import { readFileSync } from 'node:fs';
+import { SourceTextModule } from 'node:vm';
+const loaded = new Set();
+function load(url) {
+  if (loaded.has(url.href)) return;
+  loaded.add(url.href);
+  const { moduleRequests } = new SourceTextModule(readFileSync(url, 'utf-8'));
+  for (const { specifier } of moduleRequests) load(new URL(specifier, url));
+}
+load(new URL('main.js', BASE));
+console.log(JSON.stringify([...loaded].map((href) => href.slice(BASE.length))));
+"""
+
+
+def test_the_page_names_every_module_that_it_begins_with(server_url: str) -> None:
+    """Each once, as a JavaScript parser finds them: one that is missing is asked for only when another has come."""
+    script = f"const BASE = '{STATIC.resolve().as_uri()}/'; {PARSED}"
+    command = [NODE, "--no-warnings", "--experimental-vm-modules", "--input-type=module", "-"]
+    done = subprocess.run(command, input=script, capture_output=True, text=True, timeout=60, check=True)
+    named = re.findall(r'rel="modulepreload" href="static/([^"]+)"', httpx.get(server_url).text)
+    assert sorted(named) == sorted(json.loads(done.stdout))
+    assert named[0] == WIRING
