@@ -1,22 +1,23 @@
-import { AddressBar } from "./address.js";
-import { Controls } from "./controls.js";
-import { Download } from "./download.js";
-import { Drawing } from "./drawing.js";
-import { onceLoaded } from "./element.js";
-import { Hiding } from "./hiding.js";
-import { Ledger } from "./ledger.js";
-import { Keeper } from "./keeper.js";
-import { Live } from "./live.js";
-import { themed } from "./palette.js";
-import { Predict } from "./predict.js";
-import { Presets } from "./presets.js";
-import { Printed } from "./printed.js";
-import { Recording } from "./recording.js";
-import { Status } from "./status.js";
-import { Store } from "./store.js";
-import { Transport } from "./transport.js";
-import { Twin, asRate } from "./twin.js";
-import { Words, preferredLanguage, rememberLanguage } from "./words.js";
+import { Drawing } from "./charts/drawing.js";
+import { Controls } from "./controls/controls.js";
+import { Status } from "./controls/status.js";
+import { Transport } from "./controls/transport.js";
+import { Twin } from "./controls/twin.js";
+import { Keeper } from "./earlier/shelf.js";
+import { Download } from "./keep/download.js";
+import { Presets } from "./lessons/presets.js";
+import { Printed } from "./lessons/printed.js";
+import { AddressBar } from "./link/address.js";
+import { Hiding } from "./link/hiding.js";
+import { onceLoaded } from "./page/element.js";
+import { themed } from "./page/palette.js";
+import { Words, preferredLanguage, rememberLanguage } from "./page/words.js";
+import { Predict } from "./predict/predict.js";
+import { asRate } from "./run/choices.js";
+import { Ledger } from "./run/ledger.js";
+import { Recording } from "./run/recording.js";
+import { Store } from "./run/store.js";
+import { Live } from "./socket/live.js";
 
 /** Wiring only. The socket opens first: the network learns while words, schema and Plotly are on their way. */
 
@@ -61,22 +62,22 @@ const status = new Status(words, {
 const printed = new Printed(words);
 const download = new Download(words, live, () => store.redraw());
 const predict = new Predict(words, () => store.redraw());
-/** @type {import("./share.js").Share|null} */
+/** @type {import("./link/share.js").Share|null} */
 let share = null;
 /** Begins the tour at a station, from 1; until its file is there, the station waits. */
 let stationAsked = 0;
 let goOnTour = (station) => void (stationAsked = station);
-/** @type {import("./keep.js").Keep|null} */
+/** @type {import("./keep/keep.js").Keep|null} */
 let keep = null;
-/** @type {import("./earlier.js").Earlier|null} */
+/** @type {import("./earlier/earlier.js").Earlier|null} */
 let earlier = null;
-/** @type {import("./pad.js").Pad|null} */
+/** @type {import("./pad/pad.js").Pad|null} */
 let pad = null;
-/** @type {import("./slow.js").Slow|null} */
+/** @type {import("./lessons/slow.js").Slow|null} */
 let slow = null;
-/** @type {import("./detach.js").Detach|null} */
+/** @type {import("./lessons/detach.js").Detach|null} */
 let detach = null;
-/** @type {import("./graphs.js").Graphs|null} */
+/** @type {import("./graphs/graphs.js").Graphs|null} */
 let graphs = null;
 
 const twin = new Twin(words, socketAddress("ws/train"), () => store.redraw(), () => transport.reset());
@@ -120,7 +121,7 @@ const theme = themed(at("theme"), () => drawing.restyle({ colours: true }), bar.
 bar.serve({ live, twin, theme, language: () => speak(preferredLanguage()), tour: (station) => goOnTour(station) });
 
 at("link").addEventListener("click", async () => {
-  const { Share } = await import("./share.js");
+  const { Share } = await import("./link/share.js");
   share ??= new Share(words, bar, hiding, () => store.redraw());
   share.open();
 });
@@ -181,27 +182,27 @@ function whenNear(element, load) {
 }
 
 whenNear(at("pad"), async () => {
-  const { Pad } = await import("./pad.js");
+  const { Pad } = await import("./pad/pad.js");
   pad = new Pad(words, socketAddress("ws/predict"));
 });
 whenNear(at("detach"), async () => {
-  const { Detach } = await import("./detach.js");
+  const { Detach } = await import("./lessons/detach.js");
   detach = new Detach(store, words);
 });
 whenNear(at("graphs"), async () => {
-  const { Graphs } = await import("./graphs.js");
+  const { Graphs } = await import("./graphs/graphs.js");
   graphs = new Graphs(words, socketAddress("ws/graphs"), () => store.redraw());
 });
 
 /** What a run is kept as. A file may be dropped long before the panel comes near. */
 async function kept() {
-  const { Keep } = await import("./keep.js");
+  const { Keep } = await import("./keep/keep.js");
   keep ??= new Keep({ words, store, live, ledger, predict }, socketAddress("ws/verify"));
   return keep;
 }
 whenNear(at("keep"), async () => {
   await kept();
-  const { Earlier } = await import("./earlier.js");
+  const { Earlier } = await import("./earlier/earlier.js");
   earlier = new Earlier(words, keeper);
 });
 at("keep-open").addEventListener("click", () => {
@@ -209,26 +210,26 @@ at("keep-open").addEventListener("click", () => {
   at("keep").focus({ preventScroll: true });
 });
 onceLoaded(async () => {
-  const { takesDrops } = await import("./drop.js");
+  const { takesDrops } = await import("./keep/drop.js");
   takesDrops(words, async (file) => (await kept()).take(file));
 });
 
 /** Slow motion begins with a key too, wherever one is on the page: its file comes when all that is seen at first is there. */
 onceLoaded(async () => {
-  const { Slow } = await import("./slow.js");
+  const { Slow } = await import("./lessons/slow.js");
   slow = new Slow(store, live, words, (stage) => drawing.showStage(stage));
   store.redraw();
 });
 
 /** What explains the page: ⓘ, help, tables, the spoken summary and the tour. */
 onceLoaded(async () => {
-  const { aid } = await import("./aids.js");
+  const { aid } = await import("./aids/aids.js");
   goOnTour = aid({ store, live, words, twin, bar }).tour;
   if (stationAsked) goOnTour(stationAsked);
 });
 
 at("script").addEventListener("click", async () => {
-  const { openScript } = await import("./script.js");
+  const { openScript } = await import("./keep/script.js");
   openScript(words, store.state);
 });
 

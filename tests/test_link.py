@@ -1,4 +1,4 @@
-"""A run as the fragment of an address, read and written by static/link.js; and docs/links.md, which describes it."""
+"""A run as the fragment of an address, which static/run/link.js reads and writes; docs/links.md describes it."""
 
 import json
 import random
@@ -30,12 +30,12 @@ InLink = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def in_link_js(browser: Browser, server_url: str) -> InLink:
-    """Runs a script in an empty page, with static/link.js at hand as `link` and an argument as `given`."""
+    """Runs a script in an empty page, with static/run/link.js at hand as `link` and an argument as `given`."""
     page = browser.new_page()
     page.goto(server_url + "/healthz")
 
     def run(script: str, given: Any = None) -> Any:
-        asked = "async (given) => { const link = await import('/static/link.js'); " + script + "}"
+        asked = "async (given) => { const link = await import('/static/run/link.js'); " + script + "}"
         return page.evaluate(asked, given)
 
     return run
@@ -200,7 +200,7 @@ def test_the_bounds_that_the_page_knows_of_a_link_are_the_servers(in_link_js: In
     assert in_link_js("return link.PACE") == {"slowest": SLOWEST, "fastest": FASTEST}
     assert in_link_js("return link.MOST_CHANGES") == MOST_CHANGES
     (most,) = (each.max_length for each in QrRequest.model_fields["text"].metadata if hasattr(each, "max_length"))
-    assert f"MOST = {most};" in (ROOT / "static" / "share.js").read_text("utf-8")
+    assert f"MOST = {most};" in (ROOT / "static" / "link/share.js").read_text("utf-8")
     longest = in_link_js("return link.LONGEST")
     assert longest == MAX_TEXT_BYTES
     change = {"learning_rate": 0.0123456789012345678, "carry_state": False, "train": False}
@@ -276,7 +276,7 @@ def test_what_the_page_knows_of_the_recipe_it_says_in_its_own_words_and_no_other
         refused = Refused.of(error.value)
         problems.append({"code": refused.code, "field": refused.field, "detail": refused.detail})
     speak = """
-        const { Words } = await import('/static/words.js');
+        const { Words } = await import('/static/page/words.js');
         const schema = await (await fetch('/recipe/schema')).json();
         return Promise.all(['en', 'zh'].map(async (language) => {
           const words = new Words();

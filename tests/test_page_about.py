@@ -251,7 +251,7 @@ def test_what_the_charts_draw_is_there_as_tables(page: Visit) -> None:
 
 
 SPOKEN = """
-    const {Summary} = await import('/static/summary.js');
+    const {Summary} = await import('/static/aids/summary.js');
     const said = [];
     const element = {set textContent(text) { said.push([now, text]); }};
     let now = 0, later = null;

@@ -21,8 +21,8 @@ from tests.test_page_keep import cheap, comes_near, saves
 from tests.visits import PHONE, Visit, Visits
 
 LEDGER = (
-    "const {Ledger, MOST_ROWS, FIRST_CHUNKS, NEWEST_CHUNKS, MOST_SAMPLES} = await import('/static/ledger.js');"
-    "const {Store} = await import('/static/store.js');"
+    "const {Ledger, MOST_ROWS, FIRST_CHUNKS, NEWEST_CHUNKS, MOST_SAMPLES} = await import('/static/run/ledger.js');"
+    "const {Store} = await import('/static/run/store.js');"
     "const begun = () => { const store = new Store(() => {}); const ledger = new Ledger(store);"
     " store.dispatch(opened); return {store, ledger}; };"
     "const updates = (from, to, more = {}) => ({type: 'updates', updates:"
@@ -224,8 +224,8 @@ def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, tmp_path: 
       const {readFile} = await import('node:fs/promises');
       globalThis.document = {documentElement: {}, querySelectorAll: () => []};
       globalThis.fetch = async (path) => new Response(await readFile(new URL(path.replace('static/', ''), '/static/')));
-      const {animation, playerOf} = await import('/static/export_animation.js');
-      const {Words} = await import('/static/words.js');
+      const {animation, playerOf} = await import('/static/keep/animation.js');
+      const {Words} = await import('/static/page/words.js');
       const words = new Words();
       await words.load('en');
       const {store, ledger} = begun();

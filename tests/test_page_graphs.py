@@ -253,15 +253,15 @@ def test_what_keeps_a_run_waiting_is_said(
     expect(page.at("graphs-run" if over else "graphs-cancel")).to_be_visible()
 
 
-# ---------------------------------------------------------------- graphs_state.js, a pure function
+# ---------------------------------------------------------------- graphs/state.js, a pure function
 
 
 def test_state_grows_a_row_chunk_by_chunk_and_leaves_the_old_state_alone() -> None:
     result = folded(
         f"const plan = {json.dumps(PLAN)};"
         """{
-        const state = await import('/static/graphs_state.js');
-        const figures = await import('/static/graphs_figures.js');
+        const state = await import('/static/graphs/state.js');
+        const figures = await import('/static/graphs/figures.js');
         const fold = (from, ...messages) => messages.reduce(state.apply, from);
         const chunk = (index, seconds, error = null) => ({type: 'chunk', kind: 'eager', index, seconds, graphs: index,
           computed: 40, loss: null, error});

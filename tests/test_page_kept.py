@@ -56,14 +56,14 @@ def uninterrupted(last: int, changes: tuple[Change, ...] = (), **recipe: Any) ->
 
 def kept(page: Page) -> list[dict[str, Any]]:
     """What the browser keeps of its latest runs."""
-    script = "const {all} = await import('/static/kept.js'); return (await all()).map("
+    script = "const {all} = await import('/static/earlier/runs.js'); return (await all()).map("
     script += "({id, link, checkpoint, shown}) => ({id, link, checkpoint: checkpoint.update, update: shown.update}))"
     return page.evaluate(f"(async () => {{ {script} }})()")
 
 
 def kept_losses(page: Page) -> dict[int, np.float32]:
     """Those that the page has drawn of its newest run, as it kept them."""
-    script = "const {all} = await import('/static/kept.js'); const [{ledger}] = await all();"
+    script = "const {all} = await import('/static/earlier/runs.js'); const [{ledger}] = await all();"
     script += "return [[...ledger.columns.update], [...ledger.columns.loss]]"
     updates, values = page.evaluate(f"(async () => {{ {script} }})()")
     return {int(update): np.float32(loss) for update, loss in zip(updates, values, strict=True)}
@@ -280,7 +280,7 @@ def test_what_a_tab_carries_over_comes_back_to_the_bit() -> None:
           removeItem: (key) => memory.delete(key),
           setItem: (key, text) => { if (text.length > 100_000) throw new Error('full'); memory.set(key, text); },
         };
-        const {carry, carried} = await import('/static/tab.js');
+        const {carry, carried} = await import('/static/earlier/tab.js');
         const loss = Float32Array.of(NaN, 0.41000003, 9).subarray(0, 2);
         const bytes = Uint8Array.from({length: 20_000}, (_, i) => i % 251);
         carry({id: 'a', at: 0.1, none: null, hidden: [Int8Array.of(-127, 127)], loss, bytes: bytes.buffer});
@@ -308,7 +308,7 @@ def test_what_a_tab_carries_over_comes_back_to_the_bit() -> None:
 def test_only_the_ten_latest_runs_are_kept(visit: Visits) -> None:
     one = visit()
     one.draws(21)
-    script = "const {put, all} = await import('/static/kept.js'); const [run] = await all();"
+    script = "const {put, all} = await import('/static/earlier/runs.js'); const [run] = await all();"
     script += "for (let i = 0; i < 12; i += 1) await put({...run, id: `run ${i}`, saved: run.saved + 1e9 + i});"
     one.page.evaluate(f"(async () => {{ {script} }})()")
     ids = [run["id"] for run in kept(one.page)]
@@ -369,7 +369,7 @@ def test_a_browser_whose_clock_went_back_keeps_the_newest_run_all_the_same(visit
     one = visit()
     one.draws(5)
     one.until(lambda: len(kept(one.page)) == 1, "it is kept")
-    script = "const {put, all} = await import('/static/kept.js'); const [run] = await all();"
+    script = "const {put, all} = await import('/static/earlier/runs.js'); const [run] = await all();"
     script += "for (let i = 0; i < 12; i += 1) await put({...run, id: `run ${i}`, saved: run.saved + 1e9 + i});"
     script += "await put({...run, id: 'now', saved: run.saved});"
     one.page.evaluate(f"(async () => {{ {script} }})()")

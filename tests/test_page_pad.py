@@ -61,7 +61,7 @@ class Pad:
     def pixels(self, canvas: str, token: str) -> int:
         """How many pixels of a canvas have exactly the colour of a token."""
         count: int = self.page.evaluate(
-            "async ([canvas, token]) => { const {readPalette} = await import('/static/palette.js');"
+            "async ([canvas, token]) => { const {readPalette} = await import('/static/page/palette.js');"
             "const wanted = readPalette()[token].match(/\\d+/g).map(Number);"
             "const sheet = document.getElementById(canvas);"
             "const copy = new OffscreenCanvas(sheet.width, sheet.height).getContext('2d', {willReadFrequently: true});"
@@ -96,7 +96,7 @@ def test_nothing_runs_before_use_and_a_hand_is_answered_as_predict_would(
 ) -> None:
     pad = Pad(visit(charts=False))
     assert not [url for url in pad.before if "/static/pad" in url and url.endswith(".js")], "its files come when near"
-    assert [url for url in pad.files if url.endswith("/static/pad.js")]
+    assert [url for url in pad.files if url.endswith("/static/pad/pad.js")]
     pad.page.mouse.move(700, 500)
     pad.page.mouse.wheel(0, 40)
     frames = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -243,7 +243,7 @@ def test_a_thumb_draws_on_the_pad_and_the_page_stays_where_it_is(visit: Visits, 
 def test_state_is_bounded_and_leaves_out_what_was_answered_before_a_reset() -> None:
     result = folded(
         """{
-        const state = await import('/static/pad_state.js');
+        const state = await import('/static/pad/state.js');
         const fold = (from, ...messages) => messages.reduce(state.apply, from);
         const drawn = (x) => ({type: 'sampled', x, target: x.map(() => null)});
         const said = (y) => ({type: 'prediction', y});

@@ -287,7 +287,7 @@ def test_without_a_known_floor_none_is_drawn(page: Visit) -> None:
 def test_the_microscope_shows_the_error_by_time_step() -> None:
     result = folded(
         """
-        const { errorBySteps } = await import('/static/microscope.js');
+        const { errorBySteps } = await import('/static/charts/microscope.js');
         const made = (target, prediction) => ({target, prediction});
         return [errorBySteps([made([[1, 0]], [[0, 0]]), made([[1, 1, 1], [0, 0, 0]], [[1, 0, 0], [0, 0, 2]])]),
           errorBySteps([...Array(10).fill(made([[9]], [[0]])), ...Array(50).fill(made([[1]], [[0]]))])];

@@ -344,8 +344,8 @@ def test_the_frame_around_what_is_pointed_at_cuts_through_no_words(
 
 
 def test_the_stations_are_what_the_link_and_the_words_say() -> None:
-    stations = re.findall(r'name: "(\w+)"', (STATIC / "tour_stations.js").read_text("utf-8"))
+    stations = re.findall(r'name: "(\w+)"', (STATIC / "aids/tour_stations.js").read_text("utf-8"))
     assert stations == STATIONS
-    assert f"STATIONS = {len(STATIONS)};" in (STATIC / "link.js").read_text("utf-8")
-    right = [int(each) for each in re.findall(r"right: (\d)", (STATIC / "tour_stations.js").read_text("utf-8"))]
+    assert f"STATIONS = {len(STATIONS)};" in (STATIC / "run/link.js").read_text("utf-8")
+    right = [int(each) for each in re.findall(r"right: (\d)", (STATIC / "aids/tour_stations.js").read_text("utf-8"))]
     assert right == RIGHT

@@ -3,7 +3,7 @@
 from tests.support.node import folded
 
 TURNED = """
-const { Pulse } = await import('/static/pulse.js');
+const { Pulse } = await import('/static/socket/pulse.js');
 let now = 0, next = null;
 globalThis.setTimeout = (what, after) => { next = { what, at: now + after }; return 1; };
 globalThis.clearTimeout = () => { next = null; };

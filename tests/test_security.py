@@ -345,7 +345,7 @@ def test_markup_in_a_dropped_checkpoint_is_text(page: Visit) -> None:
 
 def test_a_table_of_a_hostile_run_has_no_formula_in_it() -> None:
     script = """
-      const {csvOf} = await import('/static/export.js');
+      const {csvOf} = await import('/static/keep/export.js');
       const {store, ledger} = begun();
       store.dispatch(updates(1, 3));
       const evil = '=cmd|"/c calc"!A1';

@@ -28,7 +28,7 @@ WORD = re.compile(r'say(?:=|\()"([\w.]+)"')
 def page(updates: Sequence[Update], recipe: Recipe, changes: Sequence[Change] = ()) -> str:
     """The HTML of the page, about half a kB for each chunk. `updates` are in order, at least one.
 
-    static/export_animation.js does the same with what a browser has seen.
+    static/keep/animation.js does the same with what a browser has seen.
     """
     template = (STATIC / "player.html").read_text("utf-8")
     words: dict[str, str] = json.loads((STATIC / "i18n" / "en.json").read_text("utf-8"))

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import mimetypes
+import posixpath
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,8 +18,21 @@ STATIC = Path(__file__).parents[2] / "static"
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "no-cache"  # a file may be kept, but its ETag is checked each time
+_PRELOAD = '<link rel="modulepreload" href="{{module}}">\n'
+_IMPORT = re.compile(r'^(?:import|export)\b[^;"]*\bfrom "(\.[^"]+)"', re.M)
+"""What a module must have before it runs; what it asks for later is `import("…")`."""
 _MAPS = re.compile(rb'getElementById\("([0-9a-f]{64})"\)')
 """Plotly's script makes a style sheet for maps, of which the page has none, unless there is an element of this id."""
+
+
+def modules(first: str = "main.js") -> list[str]:
+    """A module and all that it imports, near ones first: a browser that is told of them asks for all at once."""
+    found = [first]
+    for name in found:
+        named = _IMPORT.findall((STATIC / name).read_text("utf-8"))
+        paths = dict.fromkeys(posixpath.normpath(posixpath.join(posixpath.dirname(name), each)) for each in named)
+        found += [path for path in paths if path not in found]
+    return found
 
 
 class Page:
@@ -28,6 +42,8 @@ class Page:
         self._script = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
         self._name = f"plotly-{hashlib.sha256(self._script).hexdigest()[:16]}.min.js"
         index = (STATIC / "index.html").read_text("utf-8").replace("{{plotly}}", f"assets/{self._name}")
+        preloads = "".join(_PRELOAD.replace("{{module}}", f"static/{name}") for name in modules())
+        index = index.replace(_PRELOAD, preloads)
         maps = _MAPS.search(self._script)
         self._index = index.replace("{{maps}}", maps[1].decode() if maps else "no-maps")
         self._docs = (STATIC / "docs.html").read_text("utf-8")

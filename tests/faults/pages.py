@@ -46,7 +46,7 @@ class Follows:
         self.page.locator("#keep").scroll_into_view_if_needed()
         expect(self.visit.at("keep-json")).to_be_enabled()
         self.page.evaluate(
-            "() => import('./static/export.js').then(() => 0)"
+            "() => import('./static/keep/export.js').then(() => 0)"
         )  # what comes late would hang on a dead wire
         self.page.wait_for_load_state("networkidle")
 

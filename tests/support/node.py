@@ -11,7 +11,7 @@ NODE = Path(playwright.__file__).with_name("driver") / "node"
 STATIC = (Path(__file__).parents[2] / "static").as_uri()
 
 GIVEN = """
-const state = await import('/static/state.js');
+const state = await import('/static/run/state.js');
 const chunk = (n) => ({update: n, length: 10, streams: 1, stream_ids: [0], t: [Array(10).fill(n)],
   input: [Array(10).fill(0)], target: [Array(10).fill(1)], prediction: [Array(10).fill(0)], loss: 1 / n,
   mean_loss: 1, milliseconds: {}});
