@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from app.workers import end_with_parent
+from app.serving.workers import end_with_parent
 
 
 def ends_with_parent() -> None:
