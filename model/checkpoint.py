@@ -43,7 +43,7 @@ MAX_BYTES = 2**20
 MAX_HEADER_BYTES = 2**18
 
 MOST_FIELDS = 10_000
-"""In the text of a run. A full change log has some 5,000; others of the same length would take long to refuse."""
+"""Fields in the text of a run. A full change log has some 5,000; far more would take long to refuse."""
 
 MOST_COUNTED = 2**52
 
@@ -176,7 +176,7 @@ class Checkpoint:
 
     @property
     def losses(self) -> Array:
-        """Those of the run's first updates, float32; as far as they were kept."""
+        """The losses of the run's first updates, float32; as far as they were kept."""
         return self.tensors.get("losses", np.zeros(0, np.float32))
 
     @property
@@ -254,7 +254,7 @@ def _versions() -> Mapping[str, str]:
 
 
 def _numeric(versions: Mapping[str, str]) -> dict[str, str]:
-    """Those on which the numbers themselves depend: our own releases keep them."""
+    """The versions on which the numbers themselves depend: our own releases keep them."""
     return {name: version for name, version in versions.items() if name != "unrolled"}
 
 

@@ -58,7 +58,7 @@ ACTS = (
     Act("retain_graph", detach=False, backward=True, retain_graph=True, step=True),
     Act("without_step", detach=False, backward=True, retain_graph=True, step=False),
 )
-"""With it; without it, not learning; learning; with `retain_graph=True`; and so without the optimiser's step."""
+"""With the detach; without it, not learning; learning; with `retain_graph=True`; and so without the step."""
 
 
 def experiment(recipe: Recipe) -> tuple[Act, ...]:

@@ -18,7 +18,7 @@ TRAINED_INTERVAL = (np.pi / 40, np.pi / 5)
 """Radians between two samples that a network is taken to know unless its checkpoint says otherwise."""
 
 TRAINED_AMPLITUDE = 1.05
-"""A sine's, and a little for rounding and noise."""
+"""The largest amplitude that is taken for a sine's: 1, and a little for rounding and noise."""
 
 LIKENESS = 0.05  # share by which an estimated interval may leave the trained range before it is told
 
@@ -168,7 +168,7 @@ _STEPS = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
 
 
 def _tanh(x: Numbers, out: Numbers) -> None:
-    """NumPy's own takes 15 ns a number in float64. For many of them its exp, 6 ns, is the shorter way."""
+    """tanh into `out`. NumPy's own takes 15 ns a number in float64; for many its exp, 6 ns, is the shorter way."""
     if x.size < MANY:
         np.tanh(x, out=out)
         return

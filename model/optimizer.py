@@ -14,7 +14,7 @@ from model.checkpoint import MOMENTS, Tensors
 from model.recipe import Recipe
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-"""PyTorch's defaults, and the tutorial's."""
+"""Adam's constants: PyTorch's defaults, and the tutorial's."""
 
 
 class Optimizer:

@@ -56,7 +56,7 @@ class Outcome:
 
 
 def finite(rows: Float[np.ndarray, "streams time"]) -> Float32[np.ndarray, "streams time"]:
-    """In float32, and right before a divergence, where a view may overflow, no larger than float32 can say."""
+    """Numbers in float32, no larger than float32 can say: right before a divergence a view may overflow."""
     most = float(np.finfo(np.float32).max)
     return np.ascontiguousarray(np.clip(np.nan_to_num(rows, nan=most), -most, most), np.float32)
 
@@ -77,10 +77,10 @@ class Program(Protocol):
 
     @property
     def company(self) -> "Company":
-        """Who runs it beside others; those that can be run side by side have the same."""
+        """What runs it beside others; programs that can be run side by side have the same."""
 
     def run(self, task: Task) -> Outcome:
-        """Raises NotFinite; then nothing has moved."""
+        """Predict a chunk and learn from it. Raises NotFinite; then nothing has moved."""
 
     def tensors(self) -> Tensors:
         """Copies of weights and optimiser moments, by the names that a checkpoint gives them."""

@@ -19,7 +19,7 @@ from model.recipe import Change, Recipe
 STATIC = Path(__file__).parents[2] / "static"
 
 DECIMALS = 4
-"""Of a sample: finer than a pixel."""
+"""Decimals of a sample: finer than a pixel."""
 
 WORD = re.compile(r'say(?:=|\()"([\w.]+)"')
 """A word of the page that the player names."""

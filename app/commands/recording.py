@@ -19,7 +19,7 @@ from model.recipe import Recipe
 UPDATES = 120
 VIEWS: frozenset[View] = frozenset({"hidden", "gradient"})
 DIGITS = 4
-"""Of each number: a picture's worth. The losses keep all of theirs."""
+"""Digits of each number: enough for a picture. The losses keep all of theirs."""
 
 
 def record() -> dict[str, Any]:

@@ -21,12 +21,12 @@ FINDS_PHASE = 5
 """Samples in which a network that starts from nothing finds the phase: one alone does not tell it."""
 
 SECONDS = 0.3
-"""Of each of the three."""
+"""How long each of the three is measured."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Each a second of one core's time. `share` is the part of a core that the measurement was given."""
+    """Updates and predictions a second of one core. `share` is the part of a core that the measurement was given."""
 
     updates_alone: float
     updates_together: float

@@ -63,6 +63,6 @@ def _with_security(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, byte
 
 
 def secured(response: Response) -> Response:
-    """The same for an answer that is given outside of all middleware: that to a bug of ours."""
+    """Give an answer the security headers: the one to a bug of ours, which is made outside of all middleware."""
     response.headers.update(SECURITY)
     return response

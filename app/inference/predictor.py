@@ -184,7 +184,7 @@ class _Job:
         return self.done >= self.longest
 
     def answer(self) -> None:
-        """Whoever waits has the numbers, or hears that they overflowed."""
+        """Give the numbers to whoever waits for them, or say that they overflowed."""
         predictions = [pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in self.pieces]
         states: list[Any] = self.states
         if not self.finite:

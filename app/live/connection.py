@@ -149,7 +149,7 @@ class Connection(Generic[M]):
 
 
 def _tag_of(text: str) -> int | None:
-    """That of a message which cannot be read for something else."""
+    """The tag of a message that is refused for something else in it."""
     try:
         message = from_json(text)  # what reads the message too: another reader stops at other things
     except ValueError:

@@ -6,10 +6,10 @@ from app.protocol.refusal import Refused
 from app.protocol.train import FromViewer, Open
 
 MESSAGES = 64
-"""How many may wait while the run is busy; a viewer that sends more waits too."""
+"""How many messages may wait while the run is busy; a viewer that sends more waits too."""
 
 BYTES = 262_144
-"""Beyond this no further one is read. The largest run's checkpoint alone has more: one always fits."""
+"""Bytes that wait; beyond them no message is read. The largest run's checkpoint alone has more: one always fits."""
 
 CHANGE_BYTES = 1_000
 """Bytes of memory to count for an entry of a change log; one of a single field takes half of it."""

@@ -21,12 +21,12 @@ class Opening:
         self._asked, self.waits = asked, asked.resume
 
     def give_up_waiting(self) -> Refused:
-        """Another message came in place of the frame."""
+        """Wait for the frame no longer, since another message came in its place; the refusal that says so."""
         self.waits = False
         return Refused("checkpoint_expected", "", "after `open` with `resume` one binary frame must come")
 
     def take_frame(self) -> Open:
-        """The frame has come: whose it is. Raises Refused where none was announced."""
+        """The `open` that the frame which came belongs to. Raises Refused where none was announced."""
         if self._asked is None or not self.waits:
             raise Refused("checkpoint_unexpected", "", "a binary frame follows only an `open` with `resume`")
         self.waits = False

@@ -12,7 +12,7 @@ from app.protocol.train import Trouble
 from model.recipe import Frozen
 
 MOST_SAMPLES = 1000
-"""In one message: what a prediction does in a moment."""
+"""Samples of one message: as many as are predicted in a moment."""
 
 
 class OpenModel(Frozen):

@@ -19,7 +19,7 @@ from model.play import Pace, PlayState, View
 from model.recipe import MOST_CHANGES, Change, Frozen, LiveFields, Recipe
 
 MAX_TEXT_BYTES = 2**17
-"""Of one text message, or of a JSON body but that of /predict: room for a full change log.
+"""Bytes in one text message, or in a JSON body but that of /predict: room for a full change log.
 
 Each unknown field takes microseconds, and no other work is done meanwhile: 3 MB of them were seen to take 6 s.
 """

@@ -90,7 +90,7 @@ class Verifier:
             await self._connection.fail()
 
     async def _compare(self, receipt: Receipt) -> Verdict:
-        """Raises Refused or Gone."""
+        """Make the receipt's run again and hold it against the receipt. Raises Refused or Gone."""
         recipe = receipt.recipe
         weights = await asyncio.to_thread(self._store.weights_of, recipe)
         try:

@@ -44,7 +44,7 @@ def allowed() -> int | None:
 
 
 def needed(max_viewers: int) -> int:
-    """How many a server may have open whose hall is full."""
+    """How many files a server with a full hall may have open."""
     return _connections(max_viewers) + SPARE
 
 

@@ -14,10 +14,10 @@ from websockets.frames import CloseCode, Frame
 from websockets.protocol import State
 
 MOST_HEADER_BYTES = 65_536
-"""Of one request before its body, and of what follows its body."""
+"""Bytes of one request before its body, and as many after its body."""
 
 MOST_HEADERS = 128
-"""Of one request, as many as the websocket library takes; each layer of the app looks through them."""
+"""Headers of one request, as many as the websocket library takes; each layer of the app looks through them."""
 
 MOST_PIPELINED = 16
 """Requests of one connection that wait for the answers before theirs."""

@@ -44,7 +44,7 @@ def _add_connection(record: logging.LogRecord) -> bool:
 
 
 class _Lines(logging.Formatter):
-    """For people: the text, then whatever was handed along as name=value. A traceback follows on lines of its own."""
+    """Lines for people: the text, then what was handed along as name=value. A traceback follows on lines of its own."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         more = {name: value for name, value in vars(record).items() if name not in _USUAL and value != ""}
@@ -56,7 +56,7 @@ class _Lines(logging.Formatter):
 
 
 class _JsonLines(OrjsonFormatter):
-    """For machines: an object a line."""
+    """Lines for machines: a JSON object each."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -47,7 +47,7 @@ class FairQueue(Generic[W]):
 
     @property
     def owners(self) -> int:
-        """How many are kept in mind."""
+        """How many owners are kept in mind."""
         return len(self._ended)
 
     def push(self, piece: Piece[W]) -> None:

@@ -30,7 +30,7 @@ ALONE_SECONDS = 0.025
 """How long a turn may last while nobody waits: longer, since each costs a way to the event loop and back."""
 
 TOGETHER = 64
-"""How many advance together at the most: while the server sends what these made, the next ones can be under way."""
+"""How many runs advance together at most: while the server sends what these made, the next can be under way."""
 
 TOGETHER_SECONDS = 0.016
 """Seconds that one update of each of those who advance together may be expected to take, in sum."""

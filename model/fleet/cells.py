@@ -20,7 +20,7 @@ Inputs = Float[np.ndarray, "time learners streams"]
 
 @dataclass(frozen=True)
 class Weights:
-    """Those of some learners: of the recurrent layer, transposed and gates in the cell's own order, and the head."""
+    """Some learners' weights: the recurrent layer's, transposed and with gates in the cell's order, and the head's."""
 
     hidden: Float[np.ndarray, "learners units rows"]
     input: Float[np.ndarray, "learners rows"]
@@ -232,7 +232,7 @@ CELLS: dict[Cell, CellMaths] = {"rnn": TanhCell(), "gru": GRUCell(), "lstm": LST
 
 
 def _room(x: Inputs, weights: Weights, more: int = 0) -> Float[np.ndarray, "times learners streams units"]:
-    """For a hidden state at each time step, and `more`. What lies behind a shorter chunk's end is never looked at."""
+    """Room for a hidden state a time step, and `more`. What lies behind a shorter chunk's end is never looked at."""
     return np.empty((len(x) + more, *x.shape[1:], weights.out.shape[1]), x.dtype)
 
 
@@ -249,7 +249,7 @@ def _driven(x: Inputs, weights: Weights, bias: Float[np.ndarray, "learners rows"
 
 
 def sigmoid(values: Any) -> None:
-    """In place."""
+    """The logistic function 1 / (1 + exp(-x)), in place."""
     np.negative(values, out=values)
     np.exp(values, out=values)
     values += 1

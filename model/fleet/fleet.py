@@ -28,13 +28,13 @@ from model.program import NotFinite, Outcome, StateArray, Task, finite
 from model.recipe import Cell, Recipe
 
 VECTOR = 16
-"""Numbers to whose multiples every size is padded."""
+"""Every size is padded to a multiple of so many numbers."""
 
 TILE_LEARNERS = 64
 """Learners that are computed side by side at the most."""
 
 TILE_NUMBERS = 2**18
-"""And as few as make arrays of so many numbers, a megabyte of float32: what is worked on should stay in cache."""
+"""Numbers in a tile's arrays at the most, a megabyte of float32: what is worked on should stay in cache."""
 
 Rows = Float[np.ndarray, "learners kinds numbers"]
 
@@ -66,7 +66,7 @@ class Fleet:
 
     @property
     def slabs(self) -> Sequence["Slab"]:
-        """One for each architecture and optimiser that somebody trains."""
+        """The slabs: one for each architecture and optimiser that somebody trains."""
         return tuple(self._slabs.values())
 
     def run_together(self, asked: Sequence[tuple["Seat", Task]]) -> list[Outcome | NotFinite]:
@@ -153,7 +153,7 @@ class _Layout:
         return rows[..., part].reshape(*rows.shape[:-1], *shape)
 
     def weights(self, rows: Float[np.ndarray, "learners numbers"]) -> Weights:
-        """Views of the rows."""
+        """The weights in these rows, as views of them."""
         hidden, input, input_bias, hidden_bias, out, out_bias = (self.pick(rows, name) for name in self._parts)
         count = len(rows)
         return Weights(
@@ -195,7 +195,7 @@ class _Layout:
 
 @cache
 def _layout(cell: Cell, hidden_size: int) -> _Layout:
-    """One for all networks of an architecture, of which there are a few hundred."""
+    """The layout of an architecture, of which there are a few hundred."""
     return _Layout(cell, hidden_size)
 
 
@@ -360,13 +360,13 @@ class _Tile:
             yield _Span(learners, length, hidden, before, self._by_learner(self._x[:length, learners], length))
 
     def _by_learner(self, values: Float[np.ndarray, "..."], length: int) -> Float[np.ndarray, "..."]:
-        """Learners first; a learner's time steps of all streams in one axis."""
+        """Values with the axis of learners first, and a learner's time steps of all streams in one axis."""
         return np.ascontiguousarray(values.swapaxes(0, 1)).reshape(
             values.shape[1], length * self._streams, *values.shape[3:]
         )
 
     def _read_off(self, spans: Sequence[_Span]) -> tuple[list[Float32[np.ndarray, "streams time"]], list[float]]:
-        """The head: predictions and losses; leaves each span's gradient of the loss by its outputs."""
+        """Predictions and losses, by the head. Notes in each span the gradient of the loss by its outputs."""
         predictions: list[Float32[np.ndarray, "streams time"]] = []
         losses: list[float] = []
         for span in spans:
@@ -392,7 +392,7 @@ class _Tile:
     def _gradients(
         self, spans: Sequence[_Span], deltas: tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
     ) -> Float[np.ndarray, "learners numbers"]:
-        """In rows like the weights'."""
+        """The gradients of the weights, in rows like theirs."""
         gradients = np.zeros_like(self._rows[:, 0])
         of = self._layout.weights(gradients)
         of_input, of_hidden = deltas

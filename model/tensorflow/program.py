@@ -119,7 +119,7 @@ class TensorFlowProgram:
 
 
 def _finite(rows: Float32[np.ndarray, "streams time"]) -> Float32[np.ndarray, "streams time"]:
-    """No larger than float32 can say: a view may overflow right before a divergence."""
+    """Numbers no larger than float32 can say: a view may overflow right before a divergence."""
     most = float(np.finfo(np.float32).max)
     finite: Float32[np.ndarray, "streams time"] = np.nan_to_num(rows, nan=most, posinf=most, neginf=-most)
     return finite

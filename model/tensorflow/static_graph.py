@@ -99,7 +99,7 @@ class StaticGraph:
         self.graph.finalize()
 
     def _add_undo(self) -> Any:
-        """To be run after each step: whether each thing that it moved is finite. If not all are, it is undone."""
+        """Add what is run after each step: whether all that it moved is finite; where it is not, the step is undone."""
         tf, v1 = self._tf, self._tf.compat.v1
         kept = {
             name: v1.get_variable(f"kept/{name}", moved.shape, initializer=v1.zeros_initializer(), use_resource=True)
@@ -139,7 +139,7 @@ class StaticGraph:
         return {name: np.asarray(value) for name, value in session.run(self._moving).items()}
 
     def first_not_finite(self, session: Any, finite: Any, feeds: Mapping[Any, Any]) -> str:
-        """Of a step that was undone: the first gradient that is not finite (or whose moments are not), or weight."""
+        """The first gradient (or its moments), or else weight, that was not finite in a step that was undone."""
         gradients = session.run(self._gradients, feeds)
         names = [name for name, good in zip(self._moving, finite, strict=True) if not good]
         for name, gradient in gradients.items():
