@@ -140,8 +140,9 @@ _HEAD = """\
 # Settings
 
 All are environment variables, and none has to be set. Where a value is out of its bounds `unrolled serve` stops with a
-line that names the variable; it warns of a name that begins with `UNROLLED_` and is none of these. What some of them
-mean for whoever runs a server: [operations.md](operations.md). `make settings` writes this page from `app/settings.py`.
+line that names the variable. It warns of a name that begins with `UNROLLED_` and is none of these, but for
+`UNROLLED_URL`, which examples/ read, and `UNROLLED_SUBNET`, which deploy/ does. What some settings mean for who runs
+a server: [operations.md](operations.md). `make settings` writes this page from `app/settings.py`.
 
 | variable | default | bounds | what |
 | --- | --- | --- | --- |"""

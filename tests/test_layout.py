@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.main import create_app
 from app.settings import Settings, settings_page
 
 ROOT = Path(__file__).parent.parent
@@ -118,6 +119,16 @@ def test_the_settings_page_has_every_setting_with_its_default_and_what_it_is() -
     for (_, default, description), field in zip(rows, Settings.model_fields.values(), strict=True):
         assert default.strip("`") == ("none" if field.default in ((), None) else str(field.default))
         assert description == field.description
+
+
+def test_the_table_of_routes_has_those_of_the_app() -> None:
+    table = (ROOT / "docs" / "protocol.md").read_text("utf-8").split("## Every route")[1]
+    told = set(re.findall(r"`(GET|POST|WS) (/[^`]*)`", table))
+    paths = create_app(Settings()).openapi()["paths"]
+    http = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "app" / "routes").glob("*.py"))
+    sockets = {("WS", path) for path in re.findall(r'@router\.websocket\("(.+?)"\)', code)}
+    assert told == http | sockets | {("GET", "/"), ("GET", "/docs")}
 
 
 def test_the_changelog_has_this_version() -> None:
