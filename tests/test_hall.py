@@ -94,7 +94,8 @@ def test_in_a_full_hall_all_slow_down_in_proportion_and_hear_how_far(hall: Serve
         before = [player.update for player in (one, other, fast)]
         fast.until(lambda _: fast.update >= before[2] + 24)
         made = [player.update - start for player, start in zip((one, other, fast), before, strict=True)]
-        assert 1.4 < made[2] / made[0] < 2.8 and 1.4 < made[2] / made[1] < 2.8, "twice the pace, twice the share"
+        for slow in made[:2]:
+            assert 1.4 < made[2] / slow < 2.8, "twice the pace, twice the share"
         assert all(told(player.rates)[-1] < 11 for player in (one, other, fast)), "ten in a second are all there are"
 
 
