@@ -29,8 +29,8 @@ def status(server: Server) -> str:
     return said
 
 
-def eventually_says(server: Server, said: str) -> None:
-    eventually(lambda: status(server) == said, PATIENCE, f"/readyz says {said}")
+def eventually_says(server: Server, said: str, seconds: float = PATIENCE) -> None:
+    eventually(lambda: status(server) == said, seconds, f"/readyz says {said}")
 
 
 def training_process(server: Server) -> int:
@@ -68,7 +68,7 @@ def goes_on_without(server: Server, lose: Callable[[Server], None]) -> None:
         lose(server)
         eventually_says(server, "starting")
         assert httpx.post(server.url + "/predict", json={"sequence": [0.5]}).status_code == 200
-        eventually_says(server, "ok")
+        eventually_says(server, "ok", 3 * PATIENCE)  # it is started as a user has it, with all imports
         assert training_process(server) != lost
         wait_for(follower, len(follower.updates) + 10, trouble)
     assert follower.closes == [1011]
