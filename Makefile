@@ -6,7 +6,7 @@
 # make fuzz   100,000 cases against a live server and its checkpoints, and what some of them cost it: 11 minutes on two cores
 # make faults kill -9, cut wires, reloads and moves at random moments, under a real page
 # make soak   20 minutes of random guests: nothing may be left behind or grow  (make soak ARGS='--minutes 3 --seed 11')
-# make check  style, types and import directions
+# make check  style, types (the page's too, by TypeScript) and import directions
 # make schema write docs/messages.schema.json from app/protocol/train.py
 # make settings  write docs/settings.md from app/settings.py
 # make recording  write static/recording.json, which the page plays while the hall is full
@@ -50,11 +50,12 @@ faults: chromium .venv/dev.stamp
 soak: .venv/dev.stamp
 	$(bin)/python -m tests.soak $(ARGS)
 
-check: .venv/dev.stamp
+check: .venv/typescript.stamp
 	$(bin)/ruff check .
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	$(bin)/lint-imports
+	$(bin)/node .venv/typescript/node_modules/typescript/bin/tsc -p requirements/typescript
 
 format: .venv/dev.stamp
 	$(bin)/ruff check --fix .
@@ -128,6 +129,14 @@ itself := $(bin)/python -m pip install -q --no-deps --no-build-isolation -e . &&
 .venv/supply.stamp: requirements/supply.txt | .venv/python.stamp
 	test -x .venv/supply/bin/python || $(PYTHON) -m venv .venv/supply
 	.venv/supply/bin/python -m pip install -q --no-deps --require-hashes -r requirements/supply.txt
+	touch $@
+
+# Node and npm come in a wheel. npm takes TypeScript from the registry that it is set up for, and only with the hashes of the lock.
+.venv/typescript.stamp: .venv/dev.stamp requirements/typescript.txt $(wildcard requirements/typescript/package*.json)
+	$(install) -r requirements/typescript.txt
+	$(itself)
+	mkdir -p .venv/typescript && cp requirements/typescript/package*.json .venv/typescript/
+	$(bin)/npm ci --prefix .venv/typescript --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
 .venv/cluster.stamp: .venv/dev.stamp requirements/ray.txt

@@ -1,6 +1,6 @@
 /** Starts Swagger UI on the page of the API. */
 
-const { SwaggerUIBundle } = globalThis;
+const { SwaggerUIBundle } = window;
 
 SwaggerUIBundle({
   url: "openapi.json",

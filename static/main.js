@@ -9,7 +9,7 @@ import { Presets } from "./lessons/presets.js";
 import { Printed } from "./lessons/printed.js";
 import { AddressBar } from "./link/address.js";
 import { Hiding } from "./link/hiding.js";
-import { onceLoaded } from "./page/element.js";
+import { elements, onceLoaded } from "./page/element.js";
 import { themed } from "./page/palette.js";
 import { Words, preferredLanguage, rememberLanguage } from "./page/words.js";
 import { Predict } from "./predict/predict.js";
@@ -42,7 +42,7 @@ if (!bar.isHeld && !before) live.connect();
 
 const words = new Words();
 const transport = new Transport(store, live, words);
-const controls = new Controls(at("recipe-form"), words, {
+const controls = new Controls(/** @type {HTMLFormElement} */ (at("recipe-form")), words, {
   live: (fields) => live.change(fields),
   restart: (recipe) => transport.start(recipe),
 });
@@ -92,7 +92,7 @@ function drawWords(state, drawn) {
   status.draw(state, controls.has(state.complaint?.field), bar.refusal);
   printed.draw(state, drawn);
   download.draw(state);
-  at("script").disabled = state.recipe === null;
+  /** @type {HTMLButtonElement} */ (at("script")).disabled = state.recipe === null;
   share?.draw();
   slow?.draw(state);
   detach?.draw(state);
@@ -117,7 +117,7 @@ store.draws((state, drawn) => {
   document.body.dataset.update = String(state.update);
 });
 
-const theme = themed(at("theme"), () => drawing.restyle({ colours: true }), bar.theme);
+const theme = themed(/** @type {HTMLButtonElement} */ (at("theme")), () => drawing.restyle({ colours: true }), bar.theme);
 bar.serve({ live, twin, theme, language: () => speak(preferredLanguage()), tour: (station) => goOnTour(station) });
 
 at("link").addEventListener("click", async () => {
@@ -129,7 +129,7 @@ at("link").addEventListener("click", async () => {
 async function speak(language) {
   await words.load(language);
   for (const part of [controls, presets, predict, twin]) part.relabel();
-  for (const button of document.querySelectorAll("[data-language]")) {
+  for (const button of elements("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === language));
   }
   earlier?.relabel();
@@ -137,7 +137,7 @@ async function speak(language) {
   store.redraw({ all: true });
 }
 
-for (const button of document.querySelectorAll("[data-language]")) {
+for (const button of elements("[data-language]")) {
   button.addEventListener("click", () => {
     rememberLanguage(button.dataset.language);
     bar.language = button.dataset.language;
@@ -237,7 +237,7 @@ for (const turn of ["online", "offline"]) addEventListener(turn, () => live.chec
 document.addEventListener("visibilitychange", () => document.hidden || live.check());
 
 const narrow = matchMedia("(max-width: 860px)");
-const fold = () => (at("recipe").open = !narrow.matches);
+const fold = () => at("recipe").toggleAttribute("open", !narrow.matches);
 fold();
 narrow.addEventListener("change", fold);
 at("recipe").querySelector("summary").addEventListener("click", (event) => {

@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 from app.live.admission import address_of
 from app.serving.open_files import CROWD
 from tests.conftest import Server
-from tests.test_live import closed, eventually, raw_viewer
+from tests.support.sockets import closed, eventually, raw_viewer
 from tests.viewers import PATIENCE, viewer
 
 

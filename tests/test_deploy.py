@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.serving.server import GRACE_SECONDS
 from app.settings import Settings
 from tests.conftest import Server
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE, viewer
 
 DEPLOY = Path(__file__).parent.parent / "deploy"

@@ -1,15 +1,12 @@
 """The graph lab: the plan, its rows in processes of their own, the command and the socket."""
 
 import asyncio
-import json
 import os
 import select
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
-from functools import cache
+from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +17,12 @@ from websockets.typing import Origin
 
 from model.lab import bench, kinds
 from model.lab.kinds import KINDS
-from model.lab.plan import Plan, Planned, full_plan
+from model.lab.plan import full_plan
 from model.lab.row import Recording, Row
 from tests.conftest import Server
 from tests.nursery import alone
 from tests.support.imported import imported
-
-PATIENCE = 60
-TINY = Plan(
-    chunks=(
-        Planned(phase="known", length=10, streams=1),
-        Planned(phase="new", length=7, streams=1),
-        Planned(phase="streams", length=4, streams=3),
-        Planned(phase="streams", length=8, streams=2),
-    ),
-    hidden_size=8,
-)
-
-
-@cache
-def ran(name: Any, plan: Plan = TINY, seconds: float = PATIENCE) -> Row:
-    async def last() -> Row:
-        async for event in bench.run(name, plan, seconds):
-            if isinstance(event, Row):
-                return event
-        raise AssertionError
-
-    return asyncio.run(last())
+from tests.support.labs import PATIENCE, TINY, guest, lab_processes, ran
 
 
 def test_the_plan_is_known_lengths_then_new_ones_then_streams() -> None:
@@ -114,38 +90,6 @@ def test_the_recording_that_the_page_shows_is_whole() -> None:
 
 
 # ---------------------------------------------------------------- the socket
-
-
-class Guest:
-    def __init__(self, socket: Any) -> None:
-        self.socket = socket
-        self.plan = self.next()
-
-    def send(self, **message: Any) -> None:
-        self.socket.send(json.dumps(message))
-
-    def next(self) -> dict[str, Any]:
-        heard: dict[str, Any] = json.loads(self.socket.recv(PATIENCE))
-        return heard
-
-    def until(self, kind: str) -> list[dict[str, Any]]:
-        heard = [self.next()]
-        while heard[-1]["type"] != kind:
-            heard.append(self.next())
-        return heard
-
-
-@contextmanager
-def guest(server: Server) -> Iterator[Guest]:
-    with connect(server.url.replace("http", "ws") + "/ws/graphs", max_size=None) as socket:
-        yield Guest(socket)
-
-
-def lab_processes(parent: int) -> list[int]:
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(parent)], capture_output=True, text=True, check=False
-    )
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "model.lab" in line]
 
 
 def test_cancelling_ends_the_process_and_another_run_may_follow(server: Server) -> None:

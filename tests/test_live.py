@@ -5,7 +5,6 @@ import json
 import signal
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ from model.recipe import Change, Recipe
 from tests.absent import hide_tensorflow
 from tests.conftest import Server, running
 from tests.nursery import World
+from tests.support.sockets import closed, eventually, raw_viewer, say
 from tests.viewers import PATIENCE, timeless, viewer
 
 
@@ -50,14 +50,6 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("patient"), world=World(ping_seconds=600, unread_seconds=600)) as server:
         yield server
         assert "Traceback" not in server.log.read_text()
-
-
-def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Wait for something that the server does by itself."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        threading.Event().wait(0.05)
 
 
 # ---------------------------------------------------------------- a run
@@ -769,15 +761,6 @@ def test_a_damaged_model_is_unknown(start_server: Any, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- who may come in
 
 
-def closed(url: str, **options: Any) -> tuple[int, str]:
-    """The close code and reason that a viewer gets who is let in and then shown out."""
-    with connect(url, **options) as one, pytest.raises(ConnectionClosed) as caught:
-        while True:
-            one.recv(PATIENCE)
-    assert caught.value.rcvd is not None
-    return caught.value.rcvd.code, caught.value.rcvd.reason
-
-
 def test_a_foreign_origin_is_accepted_and_closed_with_1008(server: Server) -> None:
     assert closed(server.ws, origin="https://evil.example")[0] == 1008
 
@@ -814,24 +797,6 @@ def test_too_large_a_message_is_closed_with_1009(server: Server) -> None:
 
 
 # ---------------------------------------------------------------- viewers who stop, vanish or stay
-
-
-def raw_viewer(server: Server, path: str = "/ws/train") -> socket.socket:
-    """A viewer on a bare socket, which can stop reading."""
-    raw = socket.create_connection(("127.0.0.1", server.port))
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.sendall(
-        b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" % path.encode()
-    )
-    assert raw.recv(4096).startswith(b"HTTP/1.1 101")
-    return raw
-
-
-def say(raw: socket.socket, **message: Any) -> None:
-    payload = json.dumps(message).encode()
-    head = struct.pack("!BBH", 0x81, 0x80 | 126, len(payload)) + b"\x00\x00\x00\x00"
-    raw.sendall(head + payload)
 
 
 def stopped_reader(server: Server) -> socket.socket:

@@ -11,7 +11,7 @@ import pytest
 from app.settings import Settings
 from app.telemetry.logs import log_to_stderr, name_connection
 from tests.conftest import Server
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE, viewer
 
 

@@ -18,7 +18,7 @@ from app.settings import Settings
 from model.recipe import Recipe
 from tests.conftest import Server
 from tests.nursery import Forked, World, with_uvicorn
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE, viewer
 
 PLOTLY = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()

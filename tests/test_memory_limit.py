@@ -14,7 +14,7 @@ from tests.fuzz.blobs import heavy
 from tests.nursery import World
 from tests.support.cost import Told
 from tests.support.heaviest import HEAVIEST
-from tests.test_readiness import eventually_says, training_process
+from tests.support.ready import eventually_says, training_process
 from tests.viewers import viewer
 
 COMPOSE = yaml.safe_load((Path(__file__).parent.parent / "deploy" / "compose.yaml").read_text())

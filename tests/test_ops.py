@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.protocol.probes import Status
 from app.routes import probes as ops
 from app.telemetry.metrics import Metrics
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import viewer
 
 

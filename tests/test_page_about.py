@@ -1,8 +1,6 @@
 """What explains the page: two sentences for every panel and control, help, tables, the spoken summary, a thumb."""
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,11 +12,9 @@ from model.checkpoint import Checkpoint, model_id
 from model.network import Network
 from model.recipe import Recipe
 from tests.support.node import folded
+from tests.support.words import SENTENCE, WORDS, everything
 from tests.visits import PHONE, Visit, Visits
 
-STATIC = Path(__file__).parent.parent / "static"
-WORDS = {name: json.loads((STATIC / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
-SENTENCE = {"en": r"[.!?](?=\s|$)", "zh": r"[。！？]"}
 CONTROLS = "button, input, select, textarea, summary, a[href], [role=switch]"
 EXEMPT = ".about, .about-button, .as-close, .skip, #toast-close, [data-testid=tour-close], [data-testid=share-close]"
 """The ⓘ themselves, what closes a dialog, a message or the tour, and the link for those who walk by keyboard."""
@@ -40,25 +36,6 @@ EXPLAINED = """([controls, exempt]) => {
     };
   });
 }"""
-
-
-def everything(page: Visit) -> None:
-    """Bring every part of the page in sight, so that all that is built late is there."""
-    expect(page.page.locator("#recipe-form .field")).to_have_count(17)
-    expect(page.page.locator(".about-button").first).to_be_visible()
-    passes(page)
-    expect(page.page.locator("#detach-cards li")).to_have_count(5)
-    expect(page.page.locator("#graphs [data-kind]")).to_have_count(9)
-    passes(page)  # whatever was built too late for the first time
-
-
-def passes(page: Visit) -> None:
-    """Scroll from top to bottom, with a frame for whatever waits to be seen."""
-    page.page.evaluate("scrollTo(0, 0)")
-    for panel in page.page.locator("[data-panel]").all():
-        if panel.is_visible():
-            panel.scroll_into_view_if_needed()
-        page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
 
 def test_every_control_and_panel_has_two_sentences_in_both_languages(page: Visit) -> None:

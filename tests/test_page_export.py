@@ -15,20 +15,11 @@ from app.commands.chart import page as chart
 from model.checkpoint import Checkpoint
 from model.learner import Learner
 from model.recipe import Change, Recipe
+from tests.support.axe import AXE, RULES
+from tests.support.keeping import cheap, comes_near, saves
+from tests.support.ledger import LEDGER
 from tests.support.node import folded
-from tests.test_page_axe import AXE, RULES
-from tests.test_page_keep import cheap, comes_near, saves
 from tests.visits import PHONE, Visit, Visits
-
-LEDGER = (
-    "const {Ledger, MOST_ROWS, FIRST_CHUNKS, NEWEST_CHUNKS, MOST_SAMPLES} = await import('/static/run/ledger.js');"
-    "const {Store} = await import('/static/run/store.js');"
-    "const begun = () => { const store = new Store(() => {}); const ledger = new Ledger(store);"
-    " store.dispatch(opened); return {store, ledger}; };"
-    "const updates = (from, to, more = {}) => ({type: 'updates', updates:"
-    " Array.from({length: to - from + 1}, (_, i) => ({...chunk(from + i), ...more}))});"
-)
-"""Beside `folded`'s own: a ledger that hears a store, and messages of updates."""
 
 
 def test_the_ledger_keeps_every_update_seen_once_and_to_the_bit() -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 
 from model.learner import Diverged, Learner
 from model.recipe import Recipe
-from tests.test_page_seams import colours, middle
+from tests.support.lanes import colours, middle
 from tests.visits import DESK, PHONE, Visit
 
 STAGES = ["length", "forward", "loss", "backward", "optimizer", "detach"]

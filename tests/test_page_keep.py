@@ -1,6 +1,5 @@
 """Your run, from the page: saved and loaded as a file, used to predict, and verified by its receipt."""
 
-import base64
 import hashlib
 import json
 import re
@@ -18,24 +17,12 @@ from playwright.sync_api import Browser, Page, expect
 from torch import nn
 
 from tests.support.anew import begins_anew
-from tests.support.display import few_frames, without_charts
-from tests.test_page_axe import violations
+from tests.support.axe import violations
+from tests.support.keeping import cheap, comes_near, drags, saves
 from tests.visits import DESK, PHONE, Visit, Visits
 
 CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 MADE = ("update", "length", "streams", "stream_ids", "t", "input", "target", "prediction", "loss", "mean_loss")
-DRAG = """([name, data, types]) => {
-  const bytes = Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0));
-  const transfer = new DataTransfer();
-  transfer.items.add(new File([bytes], name));
-  const about = {bubbles: true, cancelable: true, dataTransfer: transfer};
-  for (const type of types) document.querySelector("#wave").dispatchEvent(new DragEvent(type, about));
-}"""
-
-
-def cheap(page: Page) -> None:
-    few_frames(page)
-    without_charts(page)
 
 
 @pytest.fixture(scope="module")
@@ -62,23 +49,6 @@ def page(resident: Visit, plain: dict[str, Any]) -> Iterator[Visit]:
     if resident.page.evaluate("document.body.classList.contains('playing')"):
         resident.at("play").click()  # nobody looks
     assert resident.troubles == []
-
-
-def drags(page: Visit, name: str, data: bytes, *types: str) -> None:
-    """A file over the wave, as the browser tells the page of it."""
-    page.page.evaluate(DRAG, [name, base64.b64encode(data).decode(), types or ("dragover", "drop")])
-
-
-def saves(page: Visit, button: str = "keep-save") -> tuple[str, bytes]:
-    """Press a button that saves; the file's name and content."""
-    with page.page.expect_download() as download:
-        page.at(button).click()
-    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
-
-
-def comes_near(page: Visit) -> None:
-    page.page.locator("#keep").scroll_into_view_if_needed()
-    expect(page.at("keep-seen")).not_to_be_empty()
 
 
 def steps(page: Visit) -> dict[str, Any]:

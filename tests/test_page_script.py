@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.test_script import rows, run_alone
+from tests.support.scripts import rows, run_alone
 from tests.visits import PHONE, Visit
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from model.recipe import Recipe
-from tests.test_page_about import SENTENCE, WORDS
+from tests.support.words import SENTENCE, WORDS
 from tests.visits import DESK, PHONE, Visit, Visits
 
 STATIC = Path(__file__).parent.parent / "static"

@@ -3,10 +3,7 @@
 import ast
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +20,7 @@ from model.signal import TUTORIAL_HORIZON
 from model.torch_program import TorchProgram
 from model.weights import bundled
 from tests.conftest import Server
+from tests.support.scripts import rows, run_alone
 
 SINE = Checkpoint.from_bytes(bundled()["sine"])
 OF_SINE = {"weights": "sine", "cell": SINE.recipe.cell, "hidden_size": SINE.recipe.hidden_size}
@@ -81,26 +79,12 @@ def written(name: str) -> str:
     return script(*of(*RUNS[name]))
 
 
-def run_alone(folder: Path, *arguments: str, **options: Any) -> str:
-    """What Python prints that sees the installed packages and nothing of this project. Warnings are errors."""
-    command = [sys.executable, "-I", "-W", "error", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **options)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each run's script prints: all in one process, since importing torch takes longer than any of them."""
     sources = json.dumps({name: written(name) for name in RUNS})
     said = run_alone(tmp_path_factory.mktemp("alone"), "-c", RUNNER, input=sources)
     return json.loads(said)
-
-
-def rows(said: str) -> list[tuple[int, int, np.float32]]:
-    """Update, length and loss of each line after the heading."""
-    _, table = said.split("update  length  loss\n")
-    return [(int(u), int(length), np.float32(loss)) for u, length, loss in map(str.split, table.splitlines())]
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -25,10 +25,10 @@ from model.checkpoint import Checkpoint
 from model.learner import Learner
 from model.recipe import Recipe
 from tests.conftest import Server, running
+from tests.support.keeping import comes_near, drags
+from tests.support.ledger import LEDGER
 from tests.support.node import folded
-from tests.test_live import closed, raw_viewer
-from tests.test_page_export import LEDGER
-from tests.test_page_keep import comes_near, drags
+from tests.support.sockets import closed, raw_viewer
 from tests.visits import SECONDS, Visit, Visits
 
 ROOT = Path(__file__).parent.parent

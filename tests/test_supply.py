@@ -1,5 +1,6 @@
 """What is installed: every pin has its files' hashes, nothing is installed without, and the licences are known."""
 
+import json
 import re
 import subprocess
 import sys
@@ -103,6 +104,15 @@ def test_torch_may_come_from_either_index() -> None:
     pythons = ("cp311", "cp312", "cp313", "cp314")
     machines = ("x86_64", "aarch64")
     assert named == {f"{version}-{tag}-{tag}-manylinux_2_28_{machine}" for tag in pythons for machine in machines}
+
+
+def test_every_package_from_npm_has_its_hash_and_names_no_address() -> None:
+    lock = json.loads((REQUIREMENTS / "typescript" / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert "node_modules/typescript" in packages
+    assert [name for name, package in packages.items() if not package["integrity"].startswith("sha512-")] == []
+    assert [name for name, package in packages.items() if "resolved" in package] == []
+    assert "npm ci" in (ROOT / "Makefile").read_text()  # which refuses what differs from the lock
 
 
 @pytest.mark.parametrize("name", ["Makefile", "Dockerfile"])

@@ -21,7 +21,7 @@ from app.security.token import Lock
 from app.settings import Settings
 from tests.conftest import Server, running
 from tests.nursery import Forked, World, with_uvicorn
-from tests.test_live import closed, eventually
+from tests.support.sockets import closed, eventually
 from tests.viewers import PATIENCE, viewer
 from tests.visits import DESK, SECONDS, WIRES
 

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Server
 from tests.memory_groups import at_most, may_bound
 from tests.support.heaviest import HEAVIEST
-from tests.test_readiness import goes_on_without, training_process
+from tests.support.ready import goes_on_without, training_process
 from tests.viewers import PATIENCE, viewer
 
 

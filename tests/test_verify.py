@@ -22,7 +22,7 @@ from model.learner import Learner
 from model.receipt import Receipt
 from model.recipe import Change, Recipe
 from tests.conftest import Server
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE, viewer
 
 PROTOCOL = (Path(__file__).parent.parent / "docs" / "protocol.md").read_text("utf-8")

@@ -18,7 +18,7 @@ from app.live.inbox import BYTES
 from app.serving.wire import LEAST_PIECE, MOST_PIECE, Pieces
 from tests.conftest import Server, running
 from tests.nursery import World
-from tests.test_live import eventually, raw_viewer, say
+from tests.support.sockets import eventually, raw_viewer, say
 from tests.viewers import PATIENCE, viewer
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"

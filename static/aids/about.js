@@ -1,4 +1,4 @@
-import { infoIcon } from "../page/element.js";
+import { elements, infoIcon } from "../page/element.js";
 
 /**
  * What every panel and every control is and what to look for, two sentences each: the words `about.panel.<panel>`
@@ -82,6 +82,7 @@ const NARROW = matchMedia("(max-width: 860px)");
 
 /** @param {Element} control @returns {string|null} the name of its words; a part of its own says it as `data-about` */
 export function wordsOf(control) {
+  /** @type {HTMLElement|null} */
   const own = control.closest("[data-about], [data-preset]");
   if (own) return own.dataset.about ?? `preset.${own.dataset.preset}`;
   return CONTROLS.find(([selector]) => control.closest(selector))?.[1] ?? null;
@@ -94,17 +95,18 @@ export class About {
   /** @param {import("../page/words.js").Words} words */
   constructor(words) {
     this.#words = words;
-    for (const panel of document.querySelectorAll("[data-panel]")) this.#open(panel);
+    for (const panel of elements("[data-panel]")) this.#open(panel);
     const masthead = document.querySelector(".masthead");
     this.#lists.set(masthead, { list: hidden(masthead), button: null, drawn: "" });
     // a part of the page that is built late, or builds anew, gets its words when someone comes to it
-    document.addEventListener("focusin", ({ target }) => {
+    document.addEventListener("focusin", (event) => {
+      const target = /** @type {Element} */ (event.target);
       const host = target.closest(HOST);
       if (!host || !target.matches(CONTROL)) return;
       if (!this.#lists.has(host)) this.#open(host);
       if (!target.getAttribute("aria-describedby")?.includes(ID)) this.#fill(host);
     });
-    document.addEventListener("built", ({ target }) => this.#fill(target.closest(HOST)));
+    document.addEventListener("built", ({ target }) => this.#fill(/** @type {Element} */ (target).closest(HOST)));
     const sight = new IntersectionObserver((changes) => {
       for (const { target, isIntersecting } of changes) if (isIntersecting) this.#fill(target);
     });

@@ -40,7 +40,7 @@ export function aid({ store, live, words, twin, bar }) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.defaultPrevented) return;
     if (document.querySelector("dialog:modal")) return;
-    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    if (/** @type {Element} */ (event.target).closest("input, textarea, select, [contenteditable]")) return;
     if (event.key === "?") help();
     else if (event.key.toLowerCase() === "t") goOnTour();
     else return;

@@ -3,7 +3,7 @@ import { openSheet } from "../page/sheet.js";
 
 /** What the page is, its keys, and what the buttons above it do. */
 
-/** Keys as they are printed, and the words of what they do. */
+/** Keys as they are printed, and the words of what they do. @type {[string[], string][]} */
 const KEYS = [
   [["space"], "play"],
   [["→"], "step"],

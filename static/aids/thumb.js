@@ -6,7 +6,7 @@
 const DRAG = 8; // px across before a touch is a reading
 const LINGER = 4000; // ms that a label stays after the thumb has left
 
-/** @param {HTMLElement} chart one that Plotly draws, with hover labels */
+/** @param {HTMLElement & {on?: (event: string, call: () => void) => void}} chart one that Plotly draws, with hover labels */
 export function thumbed(chart) {
   let from = null; // where the touch began
   let at = null; // where the label is
@@ -63,5 +63,5 @@ export function thumbed(chart) {
     from = null; // the browser scrolls now
     leave();
   });
-  document.addEventListener("pointerdown", ({ target }) => at && !chart.contains(target) && leave());
+  document.addEventListener("pointerdown", ({ target }) => at && !chart.contains(/** @type {Node} */ (target)) && leave());
 }

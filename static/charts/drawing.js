@@ -71,7 +71,7 @@ export class Drawing {
       this.restyle();
     });
     at("show-input").addEventListener("change", ({ target }) => {
-      this.#wave.showInput = target.checked;
+      this.#wave.showInput = /** @type {HTMLInputElement} */ (target).checked;
       this.restyle();
     });
     plotlyLoaded()

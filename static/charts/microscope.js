@@ -83,7 +83,7 @@ export class Microscope {
   }
 }
 
-/** Whether the curve goes up from its first step: then the label's place is under it. */
+/** Whether the curve goes up from its first step: then the label's place is under it. @param {number[]} errors */
 function rises([first, ...rest]) {
   const near = rest.slice(0, LABELLED);
   return near.filter((error) => error > first).length > near.length / 2;

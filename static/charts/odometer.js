@@ -1,5 +1,5 @@
 import { cleanPen } from "../page/canvas.js";
-import { setText } from "../page/element.js";
+import { made, setText } from "../page/element.js";
 import { lastOf } from "./columns.js";
 import { gapsIn, hatch } from "./strip.js";
 
@@ -24,8 +24,7 @@ export class Odometer {
     this.#at = { nodes: at("nodes"), samples: at("samples"), bars: at("bars"), times: at("times"), says: at("says") };
     for (const part of PARTS) {
       const row = document.createElement("div");
-      const [name, bar, value] = ["dt", "meter", "dd"].map((tag) => document.createElement(tag));
-      const held = document.createElement("dd");
+      const [name, bar, value, held] = [made("dt"), made("meter"), made("dd"), made("dd")];
       bar.max = 4;
       bar.setAttribute("aria-hidden", "true");
       held.append(bar);

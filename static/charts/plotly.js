@@ -66,7 +66,7 @@ export function axis(palette, more) {
   };
 }
 
-/** @returns the range and a label for each power of ten in it; fewer where there are many */
+/** The range, and a label for each power of ten in it; fewer where there are many. @param {number[]} range */
 export function powers([low, high]) {
   const apart = Math.max(1, Math.ceil((high - low) / 5));
   const exponents = [];

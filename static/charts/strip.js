@@ -18,7 +18,8 @@ export function scaleOf(stops) {
   return (part) => {
     const at = Math.min(1, Math.max(0, part)) * (parts.length - 1);
     const [left, right] = [parts[Math.floor(at)], parts[Math.ceil(at)]];
-    return left.map((value, i) => Math.round(value + (right[i] - value) * (at - Math.floor(at))));
+    const [red, green, blue] = left.map((value, i) => Math.round(value + (right[i] - value) * (at - Math.floor(at))));
+    return [red, green, blue];
   };
 }
 

@@ -127,6 +127,7 @@ export class Wave {
     const moved = (change) => {
       if (!Object.keys(change).some((key) => key.startsWith("xaxis.range"))) return false;
       this.#hold(this.#drawn);
+      /** @type {[number, number]} */
       const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
       if (range.every(Number.isFinite)) this.view = { range, chunks: this.#held };
       this.#onMoved();
@@ -178,7 +179,8 @@ export class Wave {
     const newest = this.stage && chunks.length ? lastOf(chunks) : null;
     const [seams, labels] = marks(runs ? [] : chunks, range, this.#following);
     const labelColours = labels.x.map((_, i) => (i === labels.x.length - 1 ? palette.ink : palette.quiet));
-    return [
+    /** @type {Record<string, any>[]} */
+    const traces = [
       { ...seams, ...thin, uid: "seams", line: { color: palette.rule, width: 1 } },
       { ...old.others.target, ...target, uid: "others-target", opacity: 0.3, line: { ...target.line, width: 1 } },
       {
@@ -218,7 +220,8 @@ export class Wave {
         hoverinfo: "skip",
         textfont: { size: 12, color: labelColours },
       },
-    ]
+    ];
+    return traces
       .filter(({ x, visible }) => x.length > 0 && visible !== false) // each costs, even where there is nothing of it
       .map((trace) => ({ type: "scatter", ...trace }));
   }

@@ -1,4 +1,4 @@
-import { infoIcon } from "../page/element.js";
+import { infoIcon, made, make } from "../page/element.js";
 
 /** One field of the recipe as a native control, its kind, bounds and help from the schema. */
 
@@ -28,9 +28,8 @@ export function buildField(name, schema, words, on) {
   element.className = "field";
   element.dataset.field = name;
   const parts = kindOf(schema)(`recipe-${name}`, schema, words, on);
-  const label = document.createElement(parts.group ? "span" : "label");
+  const label = parts.group ? made("span") : make("label", { for: `recipe-${name}` });
   label.id = `label-${name}`;
-  if (!parts.group) label.htmlFor = `recipe-${name}`;
   const about = document.createElement("button");
   about.type = "button";
   about.className = "about";
@@ -165,7 +164,7 @@ function number(id, schema, words, on) {
   control.id = id;
   control.min = minimum;
   control.max = maximum;
-  control.step = whole ? 1 : "any";
+  control.step = whole ? "1" : "any";
   control.inputMode = whole ? "numeric" : "decimal";
   const scale = scaleOf(schema);
   control.classList.toggle("wide", !scale);
@@ -191,8 +190,8 @@ function number(id, schema, words, on) {
   });
   if (slider) {
     slider.type = "range";
-    slider.min = 0;
-    slider.max = scale.notches;
+    slider.min = "0";
+    slider.max = String(scale.notches);
     slider.id = `${id}-slider`;
     slider.addEventListener("input", () => {
       const value = scale.value(Number(slider.value));

@@ -8,7 +8,6 @@ const BUSY = ["waiting", "full", "offline", "refused", "token", "reload", "kept"
 
 export class Status {
   #words;
-  #on;
   #at;
 
   /**
@@ -17,7 +16,6 @@ export class Status {
    */
   constructor(words, on) {
     this.#words = words;
-    this.#on = on;
     const at = (id) => document.getElementById(id);
     this.#at = {
       word: at("status-word"),

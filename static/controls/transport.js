@@ -66,7 +66,9 @@ export class Transport {
       tell(pace);
     });
     document.addEventListener("keydown", (event) => this.#key(event));
-    document.addEventListener("pointerdown", ({ target }) => (this.#pointed = target.closest("button, summary, a")));
+    document.addEventListener("pointerdown", ({ target }) => {
+      this.#pointed = /** @type {Element} */ (target).closest("button, summary, a");
+    });
     document.addEventListener("focusin", ({ target }) => {
       if (target !== this.#pointed) this.#pointed = null;
     });
@@ -119,7 +121,7 @@ export class Transport {
     if (current && !isRecording) this.start({ ...current, ...fields }, ahead(changes, made));
   }
 
-  /** @param {Record<string, any>} recipe @param {Record<string, any>[]} changes a change log to replay */
+  /** @param {Record<string, any>} recipe @param {import("../run/changes.js").Change[]} changes a change log to replay */
   start(recipe, changes = []) {
     this.#store.dispatch({ type: "play" });
     this.#live.start(recipe, changes);

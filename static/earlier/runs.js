@@ -12,7 +12,7 @@
  * @property {{bytes: ArrayBuffer, update: number}} checkpoint the newest, and the update it is of
  * @property {Record<string, any>} shown what the page shows of it: see `rest` in state.js; may be ahead of the checkpoint
  * @property {import("../run/ledger.js").Snapshot} ledger
- * @property {{checkpoint: {bytes: ArrayBuffer, update: number}, shown: Record<string, any>}|null} twin
+ * @property {{id: string, checkpoint: {bytes: ArrayBuffer, update: number}, shown: Record<string, any>}|null} twin
  */
 
 const NAME = "unrolled";

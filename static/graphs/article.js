@@ -35,7 +35,7 @@ class Facts {
     this.rows = rows;
   }
 
-  /** @returns {import("./state.js").Row & import("./figures.js").Figures | null} a row that ran */
+  /** @returns {Omit<import("./state.js").Row, "graphs"> & import("./figures.js").Figures | null} a row that ran */
   of(kind) {
     const ran = ({ status, seconds }) => status === "done" && seconds.some(Number.isFinite);
     const row = this.rows.find((one) => one.kind === kind && ran(one));

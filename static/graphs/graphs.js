@@ -138,6 +138,7 @@ export class Graphs {
 
 /** @param {string} day such as 2026-11-24 @param {string} language */
 function dated(day, language) {
+  /** @type {Intl.DateTimeFormatOptions} */
   const format = { dateStyle: "long", timeZone: "UTC" };
   const locale = language === "zh" ? "zh-CN" : "en-GB";
   return new Intl.DateTimeFormat(locale, format).format(new Date(`${day.slice(0, 10)}T12:00:00Z`));

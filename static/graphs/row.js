@@ -114,6 +114,7 @@ export class GraphRow {
   #details(shown) {
     const { row, chunks, missing } = shown;
     const say = (key, values) => this.#words.say(`graphs.${key}`, values);
+    /** @type {HTMLElement[]} */
     const parts = [make("p", {}, say(`about.${shown.kind}`))];
     if (row && row.status !== "absent") {
       const times = { setup: duration(row.setup_seconds), imports: duration(row.import_seconds) };

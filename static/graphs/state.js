@@ -47,6 +47,25 @@
  * @property {string|null} pointed the row under the pointer or the focus
  */
 
+/**
+ * What a server says: docs/protocol.md has the words.
+ * @typedef {{type: "plan"} & Plan
+ *   | {type: "waiting", ahead: number}
+ *   | {type: "began", kind: string, framework: string}
+ *   | {type: "setup", kind: string, seconds: number, import_seconds: number}
+ *   | {type: "chunk", kind: string, index: number, seconds: number|null, graphs: number, computed: number, error: string|null}
+ *   | {type: "ended", row: Row}
+ *   | {type: "done"|"cancelled"}
+ *   | {type: "error", code: string, field: string|null, detail: string}} FromServer
+ *
+ * What the page itself reports.
+ * @typedef {{type: "recorded", recording: Recording}
+ *   | {type: "missing"|"ask"|"lost"}
+ *   | {type: "view", view: "recording"|"live"}
+ *   | {type: "toggle", kind: string}
+ *   | {type: "point", kind: string|null}} FromPage
+ */
+
 /** Stages in which the server has something to do for this page. */
 export const UNDER_WAY = ["asking", "waiting", "running"];
 
@@ -69,7 +88,7 @@ export function initialState() {
 
 /**
  * @param {State} state
- * @param {Record<string, any>} message from the server, or from the page itself (see `fromThePage`)
+ * @param {FromServer|FromPage} message from the server, or from the page itself (see `fromThePage`)
  * @returns {State} a new state; the one given is left as it was
  * @throws {Error} when the type is unknown
  */
@@ -102,7 +121,10 @@ export function apply(state, message) {
   }
 }
 
-/** What the page itself reports: the recording, the socket's fate, and what its reader does. */
+/**
+ * What the page itself reports: the recording, the socket's fate, and what its reader does.
+ * @param {State} state @param {FromPage} message @returns {State}
+ */
 function fromThePage(state, message) {
   switch (message.type) {
     case "recorded":
@@ -122,7 +144,7 @@ function fromThePage(state, message) {
     case "point":
       return message.kind === state.pointed ? state : { ...state, pointed: message.kind };
     default:
-      throw new Error(`unknown message type: ${String(message.type)}`);
+      throw new Error(`unknown message type: ${String(/** @type {{type: any}} */ (message).type)}`);
   }
 }
 

@@ -18,7 +18,7 @@ export class FileProblem extends Error {
 
 /**
  * @param {File} file
- * @returns {Promise<{bytes: ArrayBuffer, update: number} | {receipt: Record<string, any>}>}
+ * @returns {Promise<{bytes?: ArrayBuffer, update?: number, receipt?: Record<string, any>}>} a checkpoint's bytes and update, or a receipt
  * @throws {FileProblem}
  */
 export async function openedFile(file) {

@@ -12,7 +12,7 @@ import { Replay } from "./replay.js";
 const PATIENCE = 30_000; // ms for a receipt
 
 /** @typedef {{unrolled_receipt: number, recipe: Record<string, any>, changes: object[], updates: number,
- *   losses_sha256: string, versions: Record<string, string>}} ReceiptFile */
+ *   losses_sha256: string, versions: Record<string, string>, earlier?: object[]}} ReceiptFile */
 
 export class Receipt {
   #words;
@@ -130,7 +130,7 @@ export class Receipt {
     if (stage === "refused") return { sentence: this.#words.refusal(ofTheRun(problem)), tone: "trouble" };
     if (stage === "full" || stage === "lost") return { sentence: this.#words.say(`receipt.${stage}`), tone: "trouble" };
     if (stage !== "done") return { sentence: "" };
-    const { updates = 0, earlier = [] } = this.#receipt ?? {};
+    const { updates = 0, earlier = [] } = /** @type {Partial<ReceiptFile>} */ (this.#receipt ?? {});
     const list = this.#versions(verdict.versions);
     const why = [];
     if (list) why.push(this.#words.say("receipt.versions", { list }));

@@ -36,7 +36,7 @@ export class Printed {
       this.#newest.textContent = this.#words.say("wave.step", values);
     } else if (!tensorflow && (state.lengths !== drawn?.lengths || state.current !== drawn?.current)) {
       this.#earlier.data = state.lengths.slice(0, -1).join(" ") + " ";
-      this.#newest.textContent = state.lengths.at(-1) ?? "";
+      this.#newest.textContent = String(state.lengths.at(-1) ?? "");
     }
     if (state.network && state.network !== drawn?.network) {
       this.#at.text.textContent = state.network.text;

@@ -14,6 +14,7 @@ export function linesOf(recipe, chunk) {
   const own = (comment) => (chunk ? comment(chunk) : "");
   const spent = ({ milliseconds }, part) => `${figure(milliseconds[part])} ms`;
   const state = cell === "lstm" ? "h, c: each" : "h_state.shape";
+  /** @type {[string, string, (chunk: import("../run/state.js").Chunk) => string][]} */
   const lines = [
     ["length", `dynamic_steps = np.random.randint(${shortest}, ${longest + 1})`, ({ length }) => `${length / samples}`],
     ["length", `steps = np.linspace(start, end, ${samples} * dynamic_steps)`, ({ length }) => `len(steps) ${length}`],

@@ -70,7 +70,7 @@ export class AddressBar {
     addEventListener("hashchange", () => this.#pasted());
   }
 
-  /** The run to begin with. @returns {[Record<string, any>, Record<string, any>[]]} its recipe and its changes */
+  /** The run to begin with. @returns {[Record<string, any>, import("../run/changes.js").Change[]]} its recipe and its changes */
   get run() {
     return this.refusal ? [{}, []] : [this.#link.recipe, this.#link.changes];
   }

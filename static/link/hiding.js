@@ -1,3 +1,4 @@
+import { elements } from "../page/element.js";
 import { excerpt } from "../page/refusal.js";
 
 /**
@@ -24,7 +25,7 @@ export class Hiding {
 
   /** @returns {{name: string, element: HTMLElement}[]} in the order of the page */
   get panels() {
-    return [...document.querySelectorAll(PANELS)].map((element) => ({
+    return elements(PANELS).map((element) => ({
       name: element.dataset.panel ?? element.dataset.bar,
       element,
     }));

@@ -122,6 +122,7 @@ function titleOf(panel) {
   return panel.querySelector("h2, h3")?.textContent.trim() || panel.getAttribute("aria-label");
 }
 
+/** @returns {[HTMLLabelElement, HTMLInputElement]} */
 function checkbox(id, say) {
   const box = make("input", { type: "checkbox", id, "data-testid": id });
   return [make("label", { class: "check" }, box, make("span", { say })), box];

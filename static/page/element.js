@@ -13,9 +13,11 @@ export function setText(element, text) {
 }
 
 /**
- * @param {string} name
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
  * @param {Record<string, string>} attributes of which `say` and `sayLabel` name words of the page
  * @param {...(Node|string)} children
+ * @returns {HTMLElementTagNameMap[Name]}
  */
 export function make(name, { say, sayLabel, ...attributes } = {}, ...children) {
   const element = document.createElement(name);
@@ -26,9 +28,17 @@ export function make(name, { say, sayLabel, ...attributes } = {}, ...children) {
   return element;
 }
 
-/** @param {string} name @param {...(Node|string)} children */
+/**
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name @param {...(Node|string)} children @returns {HTMLElementTagNameMap[Name]}
+ */
 export function made(name, ...children) {
   return make(name, {}, ...children);
+}
+
+/** @param {string} selector @param {ParentNode} root @returns {HTMLElement[]} */
+export function elements(selector, root = document) {
+  return [.../** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(selector))];
 }
 
 /** Calls when all that the page names is there, failed or not: at once where that is so already. @param {() => void} call */

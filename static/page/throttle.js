@@ -3,7 +3,7 @@
  * @template T
  * @param {number} milliseconds
  * @param {(value: T) => void} call
- * @returns {(value: T) => void}
+ * @returns {(value?: T) => void}
  */
 export function throttled(milliseconds, call) {
   let waiting = false;

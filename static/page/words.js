@@ -1,3 +1,4 @@
+import { elements } from "./element.js";
 import { known } from "./refusal.js";
 
 /**
@@ -69,10 +70,10 @@ export class Words {
 
   /** @param {ParentNode} root */
   relabel(root) {
-    for (const element of root.querySelectorAll("[data-say]")) {
+    for (const element of elements("[data-say]", root)) {
       element.textContent = this.say(element.dataset.say);
     }
-    for (const element of root.querySelectorAll("[data-say-label]")) {
+    for (const element of elements("[data-say-label]", root)) {
       element.setAttribute("aria-label", this.say(element.dataset.sayLabel));
     }
   }

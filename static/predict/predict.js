@@ -9,6 +9,8 @@ const COPIED = 1600; // ms that the button says so
 /** The model that answers where none is named. */
 const SHIPPED = "sine";
 
+/** @typedef {{id: string, cell: string, hidden_size: number, update: number}} Model */
+
 export class Predict {
   #words;
   #redraw;
@@ -19,7 +21,7 @@ export class Predict {
   /** Where a generated sine goes on when the state is carried, in units of π. */
   #next = 0;
   #url = new URL("predict", document.baseURI).href;
-  /** Models that can answer, the one that ships with the project first. @type {Record<string, any>[]} */
+  /** Models that can answer, the one that ships with the project first. @type {Model[]} */
   #models = [];
   /** The ids of those that were uploaded from this page. */
   #own = new Set();
@@ -54,14 +56,14 @@ export class Predict {
     this.#asked();
   }
 
-  /** @param {Record<string, any>[]} models as GET /models lists them */
+  /** @param {Model[]} models as GET /models lists them */
   offer(models) {
     const listed = models.map(({ id }) => id);
     this.#models = [...models, ...this.#models.filter(({ id }) => !listed.includes(id))];
     this.#listModels();
   }
 
-  /** @param {Record<string, any>} model a run that was just uploaded: it answers from now on */
+  /** @param {Model} model a run that was just uploaded: it answers from now on */
   use(model) {
     this.#own.add(model.id);
     this.offer([...this.#models.filter(({ id }) => id !== model.id), model]);
@@ -99,6 +101,7 @@ export class Predict {
     const line = { type: "scatter", mode: "lines", x };
     const says = (key) => `${this.#words.say(key)} %{y:.3f}<extra></extra>`;
     const answer = this.#answer?.prediction ?? [];
+    /** @type {Record<string, any>[]} */
     const traces = [
       { ...line, y: sequence, uid: "input", line: { color: palette.input, width: 1.25, dash: "1px,3px" } },
       { ...line, y: target ?? [], uid: "target", line: { color: palette.target, width: 2, dash: "6px,4px" } },

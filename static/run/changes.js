@@ -1,6 +1,6 @@
 /** Live changes: the log of a run. Each entry has the update that it came `after_update`, and live fields. Pure. */
 
-/** @typedef {Record<string, any>} Change */
+/** @typedef {import("./messages.js").Change} Change */
 
 /**
  * @param {Change[]} changes in any order
@@ -27,8 +27,9 @@ export function ahead(changes, update) {
 
 /** @param {Change[]} changes @param {string[]} names @returns {Change[]} without these fields, and without entries left empty */
 export function without(changes, names) {
+  const kept = (/** @type {[string, any]} */ [name]) => !names.includes(name);
   return changes
-    .map((change) => Object.fromEntries(Object.entries(change).filter(([name]) => !names.includes(name))))
+    .map(({ after_update, ...fields }) => ({ after_update, ...Object.fromEntries(Object.entries(fields).filter(kept)) }))
     .filter((change) => Object.keys(fieldsOf(change)).length > 0);
 }
 

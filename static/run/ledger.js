@@ -18,7 +18,8 @@
  */
 
 /**
- * @typedef {{format: 1, count: number, columns: Record<string, ArrayBufferView>, first: Samples[], newest: Samples[]}} Snapshot
+ * @typedef {Float32Array|Float64Array|Uint8Array|Uint16Array} Column
+ * @typedef {{format: 1, count: number, columns: Record<string, Column>, first: Samples[], newest: Samples[]}} Snapshot
  */
 
 /** Rows kept: the newest. While a run goes on there may be up to twice as many for a moment. */

@@ -13,8 +13,8 @@ import { fieldsOf, inOrder } from "./changes.js";
 /**
  * @typedef {object} Link
  * @property {Record<string, any>} recipe fields that differ from the default
- * @property {Record<string, any>[]} changes live changes, each with the update it came `after_update`
- * @property {number|string|null} pace
+ * @property {import("./changes.js").Change[]} changes live changes, each with the update it came `after_update`
+ * @property {number|"max"|null} pace
  * @property {string|null} language
  * @property {string|null} theme
  * @property {string[]} hidden names of panels and of their controls
@@ -83,7 +83,7 @@ export function readLink(hash) {
 }
 
 /**
- * @param {{recipe: Record<string, any>, changes: Record<string, any>[], pace: number|string}} state
+ * @param {{recipe: Record<string, any>, changes: import("./changes.js").Change[], pace: number|"max"}} state
  * @param {View} view
  * @returns {string} the fragment with its #, or nothing where all is as it comes
  */
@@ -144,12 +144,13 @@ const VIEW = {
   },
 };
 
+/** @returns {import("./changes.js").Change} nothing where it is wrong: the link is not opened then */
 function changeOf(text, link) {
   const [, after, fields] = CHANGE.exec(text) ?? [];
   const pairs = (fields ?? "").split(",").map((field) => /^(\w+)=(.*)$/.exec(field)?.slice(1));
   if (pairs.some((pair) => !pair)) {
     refuse(link, "change", { text: excerpt(text) });
-    return {};
+    return /** @type {any} */ ({});
   }
   const seen = new Set(["after_update"]); // which stands before the colon
   for (const [name] of pairs) {

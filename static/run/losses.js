@@ -21,7 +21,7 @@ export const LOSS_POINTS = 600;
 export const RECENT = 50;
 
 /**
- * @param {import("./state.js").State} state
+ * @param {Pick<import("./state.js").State, "update"|"losses"|"recent">} state
  * @param {{update: number, loss: number}[]} fresh updates
  * @returns {{losses: {stride: number, points: LossPoint[]}, recent: number[]}}
  */

@@ -38,6 +38,8 @@ import { withLosses, withReached } from "./losses.js";
  *   | {kind: "rewound", update: number, rate: number}} Notice
  */
 
+/** @typedef {import("./messages.js").Message} Message @typedef {import("./messages.js").FromPage} FromPage */
+
 /**
  * @typedef {object} State
  * @property {ConnectionState} connection
@@ -49,13 +51,13 @@ import { withLosses, withReached } from "./losses.js";
  * @property {boolean} playing
  * @property {number|"max"} pace updates per second
  * @property {string|null} connectionName what the server's log calls the newest connection
- * @property {Record<string, any>|null} recipe what the run started from
- * @property {Record<string, any>[]} changes live changes since then, in order; a link may have brought some that are still to come
+ * @property {import("./messages.js").Recipe|null} recipe what the run started from
+ * @property {import("./messages.js").Change[]} changes live changes since then, in order; a link may have brought some that are still to come
  * @property {number} made the newest update that the server is known to have made; it may be ahead of `update`
  * @property {Record<string, any>|null} current the recipe that the update after `made` is made with
- * @property {{cell: string, hidden_size: number, parameters: number, text: string}|null} network
+ * @property {import("./messages.js").Network|null} network
  * @property {Record<string, number|null>} floors mean losses that a kind of network cannot beat
- * @property {{until_update: number, versions: Record<string, string>}[]} earlier what the run was made with before this server
+ * @property {import("./messages.js").Earlier[]} earlier what the run was made with before this server
  * @property {number} update the newest update held
  * @property {number|null} loss
  * @property {number|null} meanLoss
@@ -65,7 +67,7 @@ import { withLosses, withReached } from "./losses.js";
  * @property {number[]} recent losses of the last RECENT chunks
  * @property {number} carriedFor how many chunks on end started from the state that the chunk before them left
  * @property {Record<string, import("./losses.js").Reach>} reached by the floor's name
- * @property {{rate: number, viewers: number}|null} behind updates per second, while the server cannot keep up with the pace
+ * @property {import("./messages.js").Behind|null} behind updates per second, while the server cannot keep up with the pace
  * @property {Notice|null} notice
  * @property {Complaint|null} complaint
  */
@@ -102,7 +104,7 @@ export function initialState() {
 
 /**
  * @param {State} state
- * @param {Record<string, any>} message from the server, or from the page itself (see `fromThePage`)
+ * @param {Message} message from the server, or from the page itself (see `fromThePage`)
  * @returns {State} a new state; the one given is left as it was
  * @throws {Error} when the type is unknown: a page that does not understand must say so
  */
@@ -140,7 +142,10 @@ export function apply(state, message) {
   }
 }
 
-/** What the page itself reports: the socket's fate and what was asked of the server. */
+/**
+ * What the page itself reports: the socket's fate and what was asked of the server.
+ * @param {State} state @param {FromPage} message @returns {State}
+ */
 function fromThePage(state, message) {
   switch (message.type) {
     case "connection": {
@@ -167,20 +172,21 @@ function fromThePage(state, message) {
     case "dismissed":
       return { ...state, complaint: null, notice: keptNotice(state) ? null : state.notice };
     default:
-      throw new Error(`unknown message type: ${String(message.type)}`);
+      throw new Error(`unknown message type: ${String(/** @type {{type: any}} */ (message).type)}`);
   }
 }
 
-/** @param {State} state @returns {Record<string, any>} what there is of its run, to be shown again by the message `kept` */
+/** @param {State} state @returns {Omit<State, "connection"|"connectionName"|"opening"|"complaint"|"run">} what there is of its run, to be shown again by the message `kept` */
 export function rest({ connection, connectionName, opening, complaint, run, notice, ...shown }) {
   return { ...shown, notice: stopped({ notice }) ? notice : null };
 }
 
+/** @param {FromPage & {type: "opening"}} message @returns {State["opening"]} */
 function openingOf({ after = null, lost = false, slow = false, rewound = null, file = null }) {
   return { after, lost, slow, rewound, file };
 }
 
-/** @param {State} state @returns {"finished"|"diverged"|null} how the run stopped, if it did */
+/** @param {Pick<State, "notice">} state @returns {"finished"|"diverged"|null} how the run stopped, if it did */
 export function stopped({ notice }) {
   return notice?.kind === "finished" || notice?.kind === "diverged" ? notice.kind : null;
 }
@@ -192,6 +198,7 @@ function keptNotice(state) {
   return stopped(state) ? null : notice;
 }
 
+/** @returns {Pick<State, "update"|"made"|"loss"|"meanLoss"|"chunks"|"lengths"|"losses"|"recent"|"carriedFor"|"reached"|"behind"|"notice">} */
 function emptyRun() {
   return {
     update: 0,
@@ -209,11 +216,12 @@ function emptyRun() {
   };
 }
 
-/** Whether a run is being taken up from a checkpoint: what still comes of it will be made again. */
+/** Whether a run is being taken up from a checkpoint: what still comes of it will be made again. @param {State} state */
 function resumes({ opening }) {
   return opening?.after != null;
 }
 
+/** @param {State} state @param {import("./messages.js").Opened} message @returns {State} */
 function opened(state, message) {
   const goesOn = resumes(state) && state.opening.after === state.update && state.run > 0;
   const lostSome = state.opening?.lost || (resumes(state) && !goesOn);
@@ -252,7 +260,7 @@ function lossesOf(opening) {
   return Array.from(opening?.file?.losses ?? [], (loss, i) => ({ update: i + 1, loss }));
 }
 
-/** @returns {Notice} which versions took over from which others */
+/** @param {import("./messages.js").Opened} message @returns {Notice} which versions took over from which others */
 function movedTo({ earlier, versions }) {
   const { until_update: update, versions: before } = earlier.at(-1);
   const names = Object.keys({ ...before, ...versions }).filter((name) => name !== "unrolled" && before[name] !== versions[name]);
@@ -266,11 +274,15 @@ function startedFrom(opening, lostSome, update) {
   return lostSome ? { kind: "restarted", update } : null;
 }
 
-/** A run of nobody's begins to be shown; it keeps the number 0. */
+/**
+ * A run of nobody's begins to be shown; it keeps the number 0.
+ * @param {State} state @param {FromPage & {type: "recorded"}} message @returns {State}
+ */
 function recorded(state, { recipe, network, floors }) {
   return { ...state, ...emptyRun(), recipe, current: recipe, changes: [], network, floors, isRecording: true };
 }
 
+/** @param {State} state @param {Message & {type: "changed"}} message @returns {State} */
 function changed(state, message) {
   const { type, ...change } = message;
   const changes = inOrder([...state.changes, change]);
@@ -278,6 +290,7 @@ function changed(state, message) {
   return { ...state, changes, made, current: recipeAfter(state.recipe, changes, made), complaint: null };
 }
 
+/** @param {State} state @param {Message & {type: "updates"}} message @returns {State} */
 function folded(state, { updates, updates_per_second: rate = null, viewers = 1 }) {
   const fresh = updates.filter((update) => update.update > state.update);
   if (fresh.length === 0) return state;
@@ -307,7 +320,7 @@ function hasCome({ changes, made: before }, made) {
   return changes.some(({ after_update: after }) => after > before && after <= made);
 }
 
-/** @returns {Chunk} */
+/** @param {import("./messages.js").Update} update @param {State} state @returns {Chunk} */
 function toChunk(update, { recipe, changes }) {
   const last = changes.findLast((change) => change.after_update < update.update && "carry_state" in change);
   const { carry_state: carries } = last ?? recipe;

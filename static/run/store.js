@@ -17,7 +17,7 @@ export class Store {
     this.state = initialState();
   }
 
-  /** @param {Record<string, any>} message */
+  /** @param {import("./messages.js").Message} message */
   dispatch(message) {
     const before = this.state;
     this.state = apply(before, message);
@@ -27,7 +27,7 @@ export class Store {
 
   /**
    * For those who must hear every message, not what is left of many at the next frame.
-   * @param {(message: Record<string, any>, before: import("./state.js").State, after: import("./state.js").State) => void} listener
+   * @param {(message: import("./messages.js").Message, before: import("./state.js").State, after: import("./state.js").State) => void} listener
    */
   hears(listener) {
     this.#listeners.push(listener);

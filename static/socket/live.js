@@ -61,7 +61,7 @@ export class Live {
    * @param {string} url of /ws/train
    * @param {import("../run/store.js").Store} store
    * @param {Record<string, any>} recipe of the first run; fields left out take the server's defaults
-   * @param {Record<string, any>[]} changes a change log for it to replay
+   * @param {import("../run/changes.js").Change[]} changes a change log for it to replay
    */
   constructor(url, store, recipe, changes = []) {
     this.#url = url;
@@ -129,7 +129,7 @@ export class Live {
   /**
    * Ends the run and starts another on the same socket.
    * @param {Record<string, any>} recipe
-   * @param {Record<string, any>[]} changes a change log to replay
+   * @param {import("../run/changes.js").Change[]} changes a change log to replay
    */
   start(recipe, changes = []) {
     this.#wanted = { recipe, changes };

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.faults.servers import free_port
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"

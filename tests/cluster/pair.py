@@ -10,7 +10,7 @@ import yaml
 from tests.cluster.haproxy import Proxy, haproxy
 from tests.conftest import Server, running
 from tests.faults.servers import free_port
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE
 
 COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "compose.yaml").read_text())

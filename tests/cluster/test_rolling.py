@@ -10,7 +10,7 @@ import pytest
 
 from tests.cluster.load import Load, load
 from tests.cluster.pair import Pair
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE
 
 pytestmark = pytest.mark.timeout(400)  # all runs are made again afterwards

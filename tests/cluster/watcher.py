@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection
 
 from tests.faults.follower import Follower
 from tests.faults.kills import compare, wait_for
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE
 
 CELLS = ("rnn", "gru", "lstm")

@@ -20,7 +20,7 @@ from tests.conftest import Server, running
 from tests.fuzz.blobs import Parts, good, heavy, packed
 from tests.nursery import World
 from tests.support.cost import Told
-from tests.test_live import eventually
+from tests.support.sockets import eventually
 from tests.viewers import PATIENCE, TestViewer, viewer
 
 MOST_SECONDS = 0.1

@@ -11,7 +11,7 @@ from model.lab.kinds import KINDS, KindName
 from model.lab.plan import Plan, Planned, full_plan
 from model.lab.row import Recording
 from tests.conftest import Server
-from tests.test_lab import guest, ran
+from tests.support.labs import guest, ran
 
 
 @pytest.mark.parametrize("name", ["tensorflow_v1", "tf_function", "tf_function_signature", "eager_steps", "padded"])

@@ -29,7 +29,7 @@ from model.network import Network
 from model.program import Task
 from model.recipe import Recipe
 from model.torch_program import TorchProgram
-from tests.test_lab import PATIENCE, TINY, lab_processes
+from tests.support.labs import PATIENCE, TINY, lab_processes
 
 PROTOCOL = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```json (guest|lab)\n(.*?)\n```", PROTOCOL, re.DOTALL)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.test_page_graphs import RECORDING, lab_resident, number, only_quick, row, visit_with
+from tests.support.lab_page import RECORDING, lab_resident, number, only_quick, row, visit_with
 from tests.visits import Visit
 
 __all__ = ["lab_resident", "visit_with"]

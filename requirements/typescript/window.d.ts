@@ -1,0 +1,5 @@
+/** What other people's scripts put on the page. */
+interface Window {
+  Plotly?: any;
+  SwaggerUIBundle?: any;
+}
