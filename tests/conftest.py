@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:  # else the process that only deals tests out would import torch, and it is the first to say something
-    from tests.nursery import Forked, World
+    from tests.support.nursery import Forked, World
 
 pytest_plugins = ["tests.support.progress"]
 
@@ -21,11 +21,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """What runs tests needs a browser; one of several that share them all, servers too; who deals them out, neither."""
     is_one_of_several = hasattr(config, "workerinput")
     if is_one_of_several:
-        from tests.nursery import fork_the_nursery
+        from tests.support.nursery import fork_the_nursery
 
         fork_the_nursery()
     if is_one_of_several or config.getoption("dist", "no") == "no":
-        config.pluginmanager.import_plugin("tests.visits")
+        config.pluginmanager.import_plugin("tests.support.visits")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def running(
     would. All others are forked, and so are their workers, which saves their imports, in a `world` of their own; what
     must happen there first, `command` does before it becomes the server.
     """
-    from tests.nursery import Forked, World
+    from tests.support.nursery import Forked, World
 
     environment = os.environ | {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
     environment.setdefault("UNROLLED_MODELS_DIR", str(folder / "models"))

@@ -16,7 +16,7 @@ from app.cli import main
 from model.checkpoint import Checkpoint
 from model.learner import Learner
 from model.recipe import Recipe
-from tests.nursery import Forked, World
+from tests.support.nursery import Forked, World
 
 SINE = [round(float(np.sin(0.3 * t)), 6) for t in range(40)]
 

@@ -17,9 +17,9 @@ from app.main import create_app
 from app.settings import Settings
 from model.recipe import Recipe
 from tests.conftest import Server
-from tests.nursery import Forked, World, with_uvicorn
+from tests.support.nursery import Forked, World, with_uvicorn
 from tests.support.sockets import eventually
-from tests.viewers import PATIENCE, viewer
+from tests.support.viewers import PATIENCE, viewer
 
 PLOTLY = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
 

@@ -6,7 +6,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from tests.cluster.pair import Pair
-from tests.figures import tell
+from tests.support.figures import tell
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,7 +14,7 @@ import httpx
 
 from tests.faults.servers import free_port
 from tests.support.sockets import eventually
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "haproxy.cfg"
 SBIN = ":/usr/sbin:/usr/local/sbin"

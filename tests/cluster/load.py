@@ -12,7 +12,7 @@ from websockets.sync.client import ClientConnection
 
 from tests.faults.follower import Follower
 from tests.faults.kills import compare, wait_for
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 PLAYED = ((20, "rnn"), (20, "gru"), (20, "lstm"), (60, "gru"))
 """Each viewer's pace and cell. At pace max it would take minutes to make all of it again afterwards."""

@@ -11,7 +11,7 @@ from tests.cluster.haproxy import Proxy, haproxy
 from tests.conftest import Server, running
 from tests.faults.servers import free_port
 from tests.support.sockets import eventually
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 COMPOSE = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "compose.yaml").read_text())
 DRAIN_SECONDS = float(COMPOSE["services"]["one"]["environment"]["UNROLLED_DRAIN_SECONDS"])

@@ -14,7 +14,7 @@ from tests.cluster.haproxy import CONFIG, NOBODY, Proxy, command, haproxy
 from tests.cluster.pair import Pair
 from tests.conftest import Server, running
 from tests.support.sockets import closed, eventually
-from tests.viewers import PATIENCE, timeless, viewer
+from tests.support.viewers import PATIENCE, timeless, viewer
 
 pytestmark = pytest.mark.timeout(300)  # servers start in some seconds, and on a crowded machine in a minute
 

@@ -18,7 +18,7 @@ from app.settings import Settings
 from bench.workers import Worker, worker
 from tests.cluster.watcher import Asker, watching
 from tests.faults.servers import free_port
-from tests.viewers import viewer
+from tests.support.viewers import viewer
 
 ROOT = Path(__file__).parents[2]
 BUILD = """

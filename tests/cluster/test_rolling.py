@@ -11,7 +11,7 @@ import pytest
 from tests.cluster.load import Load, load
 from tests.cluster.pair import Pair
 from tests.support.sockets import eventually
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 pytestmark = pytest.mark.timeout(400)  # all runs are made again afterwards
 

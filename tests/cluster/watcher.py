@@ -15,7 +15,7 @@ from websockets.sync.client import ClientConnection
 from tests.faults.follower import Follower
 from tests.faults.kills import compare, wait_for
 from tests.support.sockets import eventually
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 CELLS = ("rnn", "gru", "lstm")
 

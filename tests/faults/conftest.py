@@ -7,7 +7,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from tests.faults.servers import Servers, servers
-from tests.figures import tell
+from tests.support.figures import tell
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from app.protocol.updates import encode_updates
 from model.learner import Learner
 from model.recipe import Change, Recipe
-from tests.viewers import timeless
+from tests.support.viewers import timeless
 
 
 def uninterrupted(recipe: dict[str, Any], changes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.faults.curves import uninterrupted
 from tests.faults.follower import Follower
 from tests.faults.servers import Servers, free_port
-from tests.viewers import timeless
+from tests.support.viewers import timeless
 
 
 def survive(

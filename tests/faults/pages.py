@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.faults.curves import same_floats, uninterrupted
-from tests.visits import DESK, Visit
+from tests.support.visits import DESK, Visit
 
 TO_BE_EXPECTED = re.compile(
     r"ERR_(CONNECTION_(REFUSED|RESET|CLOSED)|EMPTY_RESPONSE|SOCKET_NOT_CONNECTED)|WebSocket connection to "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import Server, running
-from tests.nursery import World
+from tests.support.nursery import World
 
 GONE_SECONDS = 30.0
 

@@ -7,7 +7,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from tests.conftest import Server, running
-from tests.nursery import World
+from tests.support.nursery import World
 
 CASES = "cases: "
 

@@ -18,7 +18,7 @@ from app.protocol.train import to_viewer
 from tests.fuzz.cases import Blob, outcomes
 from tests.fuzz.hostile import ANYTHING, RAW
 from tests.fuzz.train_machine import ODD
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 Draw = Any  # of hypothesis: from a strategy, a value
 

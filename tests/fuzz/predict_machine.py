@@ -16,7 +16,7 @@ from app.protocol.train import MAX_TEXT_BYTES
 from model.inference import Weights, predict
 from tests.fuzz.hostile import ANYTHING
 from tests.fuzz.train_machine import ODD
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 SAMPLES = st.lists(st.floats(-2, 2, width=32) | st.sampled_from([0.0, 1e6, -1e6, 1e-30]), min_size=1, max_size=40)
 BAD_SAMPLES = st.one_of(

@@ -18,10 +18,10 @@ from bench.processes import cpu_seconds
 from model.checkpoint import MAX_BYTES, MAX_HEADER_BYTES, Checkpoint
 from tests.conftest import Server, running
 from tests.fuzz.blobs import Parts, good, heavy, packed
-from tests.nursery import World
 from tests.support.cost import Told
+from tests.support.nursery import World
 from tests.support.sockets import eventually
-from tests.viewers import PATIENCE, TestViewer, viewer
+from tests.support.viewers import PATIENCE, TestViewer, viewer
 
 MOST_SECONDS = 0.1
 REPEATS = 10  # of each frame: the kernel counts processor time in hundredths of a second

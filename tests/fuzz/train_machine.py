@@ -33,7 +33,7 @@ from model.checkpoint import Checkpoint
 from model.learner import Diverged, Learner
 from tests.fuzz.blobs import good
 from tests.fuzz.hostile import ANYTHING, INTEGERS
-from tests.viewers import PATIENCE, timeless
+from tests.support.viewers import PATIENCE, timeless
 
 FENCE = '{"type": "fence"}'
 """No such message: refused in its turn and changing nothing, it says that all before it is answered."""

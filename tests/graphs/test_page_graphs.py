@@ -5,7 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import expect
 
 from tests.support.lab_page import RECORDING, lab_resident, number, only_quick, row, visit_with
-from tests.visits import Visit
+from tests.support.visits import Visit
 
 __all__ = ["lab_resident", "visit_with"]
 

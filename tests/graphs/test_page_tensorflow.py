@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.conftest import Server
-from tests.visits import DESK, Visit
+from tests.support.visits import DESK, Visit
 
 
 def test_the_tensorflow_tutorial_trains_in_the_page_and_draws_what_it_predicts_after_the_update(

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from model.learner import Learner
 from model.recipe import Recipe
 from tests.conftest import Server
-from tests.viewers import viewer
+from tests.support.viewers import viewer
 
 TENSORFLOW = {"framework": "tensorflow"}
 SECONDS = 20

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.visits import Visit
+from tests.support.visits import Visit
 
 
 def begins_anew(page: Visit, plain: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import axe_playwright_python
 
-from tests.visits import Visit
+from tests.support.visits import Visit
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 

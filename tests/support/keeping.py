@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from tests.support.display import few_frames, without_charts
-from tests.visits import Visit
+from tests.support.visits import Visit
 
 DRAG = """([name, data, types]) => {
   const bytes = Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0));

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 
-from tests.visits import DESK, Visit
+from tests.support.visits import DESK, Visit
 
 STATIC = Path(__file__).parent.parent / "static"
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from tests.visits import Visit
+from tests.support.visits import Visit
 
 
 def colours(page: Visit, lane: str, phases: list[float]) -> list[list[int]]:

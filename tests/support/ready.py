@@ -10,7 +10,7 @@ from tests.conftest import Server
 from tests.faults.follower import Follower
 from tests.faults.kills import compare, followed, wait_for
 from tests.support.sockets import eventually
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 
 def status(server: Server) -> str:

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from tests.conftest import Server
-from tests.viewers import PATIENCE
+from tests.support.viewers import PATIENCE
 
 
 def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:

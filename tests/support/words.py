@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.visits import Visit
+from tests.support.visits import Visit
 
 STATIC = Path(__file__).parent.parent / "static"
 
