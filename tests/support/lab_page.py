@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Locator, WebSocketRoute, expect
 
 from tests.support.visits import DESK, Visit
 
-STATIC = Path(__file__).parent.parent / "static"
+STATIC = Path(__file__).parents[2] / "static"
 
 
 RECORDING = json.loads((STATIC / "graphs.json").read_text("utf-8"))

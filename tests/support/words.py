@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.support.visits import Visit
 
-STATIC = Path(__file__).parent.parent / "static"
+STATIC = Path(__file__).parents[2] / "static"
 
 
 WORDS = {name: json.loads((STATIC / "i18n" / f"{name}.json").read_text("utf-8")) for name in ("en", "zh")}
