@@ -14,7 +14,7 @@ from model.fleet.fleet import Fleet
 from model.learner import Diverged, Learner, Update
 from model.play import View
 from model.recipe import MOST_CHANGES, Change, Recipe
-from tests import tutorial
+from tests.support import tutorial
 
 ALL_VIEWS: frozenset[View] = frozenset(("hidden", "gradient", "after", "graph"))
 
