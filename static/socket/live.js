@@ -1,5 +1,6 @@
 import { ahead, fieldsOf, inOrder } from "../run/changes.js";
 import { lossesOf, runOf } from "../run/checkpoint.js";
+import { MOST_AFTER } from "../run/limits.js";
 import { PROTOCOL } from "../run/state.js";
 import { Opening } from "./opening.js";
 import { Pulse } from "./pulse.js";
@@ -11,8 +12,6 @@ import { Wishes } from "./wishes.js";
  * stays here, so that any server can take the run and go on.
  */
 
-/** The server refuses to make more than this many updates again. */
-const FURTHEST_AFTER = 1000;
 /** A loss above this is worse than an answer of −cos throughout: its weights are no place to go back to. */
 const WORST_GOOD = 2;
 
@@ -272,7 +271,7 @@ export class Live {
   #resume({ from, rewound } = {}) {
     const { pace, playing, update } = this.#store.state;
     const { bytes, update: made } = this.#checkpoint;
-    const after = from ?? (update <= made + FURTHEST_AFTER ? Math.max(update, made) : made);
+    const after = from ?? (update <= made + MOST_AFTER ? Math.max(update, made) : made);
     this.#wishes.carryOver();
     this.#store.dispatch({ type: "opening", after, rewound });
     this.#ask({ resume: true, after, pace, play: playing });
