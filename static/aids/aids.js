@@ -15,8 +15,9 @@ const THUMBED = ["wave", "loss-chart", "microscope-chart", "predict-chart", "gra
  * @param {import("../page/words.js").Words} page.words
  * @param {import("../controls/twin.js").Twin} page.twin
  * @param {import("../link/address.js").AddressBar} page.bar
+ * @returns {{tour: (station?: number) => Promise<void>}} begins the tour at a station, from 1
  */
-export function aid({ store, live, words, twin, bar }) {
+export function build({ store, live, words, twin, bar }) {
   const at = (id) => document.getElementById(id);
   const about = new About(words);
   const tables = new Tables(store, words);

@@ -2,7 +2,7 @@ import { setText } from "../page/element.js";
 import { throttled } from "../page/throttle.js";
 import { counter, short } from "../page/words.js";
 import { ahead } from "../run/changes.js";
-import { PACE } from "../run/link.js";
+import { PACE } from "../run/limits.js";
 import { stopped } from "../run/state.js";
 
 /** Play, step, reset, new seed and pace: buttons, slider and keys for the same five things. */

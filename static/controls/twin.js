@@ -1,6 +1,7 @@
 import { lastOf } from "../charts/columns.js";
 import { without } from "../run/changes.js";
 import { choices } from "../run/choices.js";
+import { windowAt } from "../run/limits.js";
 import { rest, stopped } from "../run/state.js";
 import { Store } from "../run/store.js";
 import { Live } from "../socket/live.js";
@@ -205,9 +206,4 @@ export class Twin {
       name.textContent = this.#words.say("twin.key", { name: trouble ? `${says}, ${this.#words.say(`status.${trouble}`)}` : says });
     }
   }
-}
-
-/** How many updates the server makes beyond those that it was told are seen. */
-function windowAt(pace) {
-  return pace === "max" ? 256 : Math.max(4, Math.ceil(0.25 * pace));
 }

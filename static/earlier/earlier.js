@@ -5,18 +5,21 @@ import { grouped } from "../page/words.js";
 
 /** @typedef {import("./runs.js").Kept} Kept */
 
+/** @param {{words: import("../page/words.js").Words, shelf: import("./shelf.js").Shelf}} page */
+export const build = ({ words, shelf }) => new Earlier(words, shelf);
+
 export class Earlier {
   #words;
-  #keeper;
+  #shelf;
   #at;
   /** @type {Kept[]} */
   #runs = [];
   #run = 0;
 
-  /** @param {import("../page/words.js").Words} words @param {import("./shelf.js").Keeper} keeper */
-  constructor(words, keeper) {
+  /** @param {import("../page/words.js").Words} words @param {import("./shelf.js").Shelf} shelf */
+  constructor(words, shelf) {
     this.#words = words;
-    this.#keeper = keeper;
+    this.#shelf = shelf;
     const at = (id) => document.getElementById(id);
     this.#at = { details: at("earlier"), list: at("earlier-runs"), says: at("earlier-says") };
     this.#at.details.addEventListener("toggle", () => this.#look());
@@ -37,7 +40,7 @@ export class Earlier {
 
   async #look() {
     if (!this.#at.details.open) return;
-    this.#runs = await this.#keeper.earlier();
+    this.#runs = await this.#shelf.earlier();
     this.relabel();
   }
 
@@ -61,7 +64,7 @@ export class Earlier {
   }
 
   async #goOn(run) {
-    if (await this.#keeper.goOn(run)) {
+    if (await this.#shelf.goOn(run)) {
       this.#at.details.open = false;
       return;
     }
@@ -69,7 +72,7 @@ export class Earlier {
   }
 
   async #forget(run) {
-    await this.#keeper.forget(run);
+    await this.#shelf.forget(run);
     this.#look();
   }
 }

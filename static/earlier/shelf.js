@@ -13,7 +13,7 @@ const WORTH_KEEPING = 20;
 
 /** @typedef {import("./runs.js").Kept} Kept */
 
-export class Keeper {
+export class Shelf {
   #claims = new Claims();
   #page = null;
   #keep = throttled(KEEP_EVERY, () => this.#put());

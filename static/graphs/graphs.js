@@ -9,6 +9,9 @@ import { GraphTable } from "./table.js";
 
 const NAMES = { torch: "PyTorch", tensorflow: "TensorFlow", onnxruntime: "ONNX Runtime" };
 
+/** @param {{words: import("../page/words.js").Words, socket: (path: string) => string, redraw: () => void}} page */
+export const build = ({ words, socket, redraw }) => new Graphs(words, socket("ws/graphs"), redraw);
+
 export class Graphs {
   #words;
   #redraw;
@@ -62,8 +65,8 @@ export class Graphs {
     if (this.#state !== before) this.#redraw();
   }
 
-  /** @param {any} Plotly or null @param {import("../page/palette.js").Palette|null} palette */
-  draw(Plotly, palette) {
+  /** @param {unknown} _ the run is none of its matter @param {{plotly: any, palette: import("../page/palette.js").Palette}} drawing */
+  draw(_, drawing) {
     const state = this.#state;
     const spoken = this.#words.language !== this.#language;
     if (state !== this.#drawn || spoken) {
@@ -74,7 +77,7 @@ export class Graphs {
       this.#shown = shownRows(state);
       this.#table.draw(this.#shown, state);
     }
-    if (Plotly) this.#chart.draw(Plotly, palette, this.#shown, state);
+    if (drawing.plotly) this.#chart.draw(drawing.plotly, drawing.palette, this.#shown, state);
   }
 
   #say(state) {

@@ -4,11 +4,10 @@ import { make } from "../page/element.js";
 
 const hasFiles = ({ dataTransfer }) => dataTransfer?.types.includes("Files") === true;
 
-/**
- * @param {import("../page/words.js").Words} words
- * @param {(file: File) => Promise<import("./keep.js").Outcome|null>} take why it was not taken, or null
- */
-export function takesDrops(words, take) {
+/** @param {{words: import("../page/words.js").Words, panels: import("../page/panels.js").Panels}} page */
+export function build({ words, panels }) {
+  /** Why it was not taken, or null. @param {File} file @returns {Promise<import("./keep.js").Outcome|null>} */
+  const take = async (file) => (await panels.get("keep")).take(file);
   const target = make("div", { class: "drop", popover: "manual", "data-testid": "drop" }, make("p", { say: "keep.drop" }));
   const text = make("p");
   const close = make("button", { type: "button", class: "ghost small as-close", say: "page.close" });
@@ -40,4 +39,5 @@ export function takesDrops(words, take) {
     words.relabel(says);
     text.textContent = sentence ?? ""; // wherever on the page the reader is
   });
+  return {};
 }

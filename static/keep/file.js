@@ -1,9 +1,8 @@
 import { LENGTH_BYTES, decoded, headerLength, runOf } from "../run/checkpoint.js";
+import { MOST_BYTES } from "../run/limits.js";
 
 /** A file that a reader hands over: which of the two kinds it is, told from its content, or what is wrong with it. */
 
-/** A checkpoint's limit on the server, and far more than a receipt needs: a larger file is not even read. */
-export const MOST_BYTES = 2 ** 20;
 const BRACE = 0x7b;
 
 /** Why a file is not taken, as words of the page. */

@@ -16,6 +16,9 @@ const PATIENCE = 15_000; // ms for a checkpoint, and for the answer to an upload
 
 /** @typedef {{sentence: () => string, failed?: boolean}} Outcome */
 
+/** @param {ConstructorParameters<typeof Keep>[0] & {socket: (path: string) => string}} page */
+export const build = (page) => new Keep(page, page.socket("ws/verify"));
+
 export class Keep {
   #words;
   #live;

@@ -10,11 +10,14 @@ const COPIED = 2000; // ms
 
 /** @typedef {{text: string, name: string}} Source a script and its file's name */
 
+/** @param {{words: import("../page/words.js").Words, store: import("../run/store.js").Store}} page */
+export const build = ({ words, store }) => ({ open: () => openScript(words, store.state) });
+
 /**
  * @param {import("../page/words.js").Words} words
  * @param {import("../run/state.js").State} state of the run
  */
-export async function openScript(words, state) {
+async function openScript(words, state) {
   const { changes } = state;
   const about = made("p", words.say(changes.length > 0 ? "script.about.changes" : "script.about", { count: changes.length }));
   const text = made("pre");

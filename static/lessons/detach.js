@@ -20,6 +20,9 @@ const LOOP = [
   { code: "optimizer.step()", only: "step" },
 ];
 
+/** @param {{store: import("../run/store.js").Store, words: import("../page/words.js").Words}} page */
+export const build = ({ store, words }) => new Detach(store, words);
+
 export class Detach {
   #store;
   #words;

@@ -39,6 +39,15 @@ function isSeen(selector) {
   return document.querySelector(selector)?.checkVisibility() ?? false;
 }
 
+/**
+ * @param {object} page
+ * @param {import("../run/store.js").Store} page.store
+ * @param {import("../socket/live.js").Live} page.live
+ * @param {import("../page/words.js").Words} page.words
+ * @param {import("../charts/drawing.js").Drawing} page.drawing
+ */
+export const build = ({ store, live, words, drawing }) => new Slow(store, live, words, (stage) => drawing.showStage(stage));
+
 export class Slow {
   #store;
   #live;

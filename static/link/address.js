@@ -1,7 +1,8 @@
 import { excerpt } from "../page/refusal.js";
 import { throttled } from "../page/throttle.js";
 import { choices } from "../run/choices.js";
-import { DEFAULT_PACE, isLink, readLink, writeLink } from "../run/link.js";
+import { DEFAULT_PACE } from "../run/limits.js";
+import { isLink, readLink, writeLink } from "../run/link.js";
 
 /**
  * The page's address: what a link in it asks for is opened, and it is kept a link to what the page shows. A link that

@@ -8,6 +8,15 @@ const CODE_EVERY = 500; // ms at most, while the link changes under an open dial
 const COPIED = 1600; // ms that the button says so
 const MOST = 2000; // characters of an address that the server draws
 
+/**
+ * @param {object} page
+ * @param {import("../page/words.js").Words} page.words
+ * @param {import("./address.js").AddressBar} page.bar
+ * @param {import("./hiding.js").Hiding} page.hiding
+ * @param {() => void} page.redraw
+ */
+export const build = ({ words, bar, hiding, redraw }) => new Share(words, bar, hiding, redraw);
+
 export class Share {
   #words;
   #bar;
@@ -27,7 +36,7 @@ export class Share {
     this.#words = words;
     this.#bar = bar;
     this.#hiding = hiding;
-    this.#at = build();
+    this.#at = parts();
     const { dialog, close, copy, tour } = this.#at;
     dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
     close.addEventListener("click", () => dialog.close());
@@ -128,7 +137,7 @@ function checkbox(id, say) {
   return [make("label", { class: "check" }, box, make("span", { say })), box];
 }
 
-function build() {
+function parts() {
   const close = make("button", { type: "button", class: "ghost small", "data-testid": "share-close", say: "page.close" });
   const image = make("img", { "data-testid": "share-code", hidden: "" });
   const failed = make("p", { class: "error", role: "alert", hidden: "" });

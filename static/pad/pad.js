@@ -15,6 +15,9 @@ const RETRY = 2500; // ms at least from one connection to the next
 const READ = 250; // ms between two readings, which have to be read
 const JUDGED = 64; // answers that a reading is about: two swings of the sine that draws itself
 
+/** @param {{words: import("../page/words.js").Words, socket: (path: string) => string}} page */
+export const build = ({ words, socket }) => new Pad(words, socket("ws/predict"));
+
 export class Pad {
   #words;
   #at;
@@ -48,8 +51,8 @@ export class Pad {
     this.#listen();
   }
 
-  /** @param {import("../page/palette.js").Palette} palette of the theme in force */
-  draw(palette) {
+  /** @param {unknown} _ the run is none of its matter @param {{palette: import("../page/palette.js").Palette}} drawing the theme in force */
+  draw(_, { palette }) {
     if (palette === this.#palette && this.#words.language === this.#language) return; // it draws its own frames
     this.#palette = palette;
     this.#language = this.#words.language;

@@ -1,6 +1,7 @@
 import { excerpt } from "../page/refusal.js";
 import { LANGUAGES } from "../page/words.js";
 import { fieldsOf, inOrder } from "./changes.js";
+import { DEFAULT_PACE, MOST_CHANGES, PACE } from "./limits.js";
 
 /**
  * A run as a link: the fragment of the page's address ↔ what it says. Pure; docs/links.md describes the words.
@@ -36,14 +37,12 @@ import { fieldsOf, inOrder } from "./changes.js";
  * @property {string|null} [twin]
  */
 
-export const DEFAULT_PACE = 20;
-/** Updates per second that can be asked for, beside "max". */
-export const PACE = { slowest: 0.2, fastest: 60 };
+export { MOST_CHANGES, PACE };
+
 const THEMES = ["light", "dark"];
 const STATIONS = 8;
 /** A run with the longest change log that a server takes needs fewer characters; far more would end its connection. */
 export const LONGEST = 2 ** 17;
-export const MOST_CHANGES = 1000;
 
 const NUMBER = /^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const CHANGE = /^(\d+):(.+)$/;

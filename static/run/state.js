@@ -1,4 +1,5 @@
 import { inOrder, recipeAfter } from "./changes.js";
+import { DEFAULT_PACE } from "./limits.js";
 import { withLosses, withReached } from "./losses.js";
 
 /**
@@ -89,7 +90,7 @@ export function initialState() {
     isRecording: false,
     run: 0,
     playing: true,
-    pace: 20,
+    pace: DEFAULT_PACE,
     recipe: null,
     changes: [],
     current: null,

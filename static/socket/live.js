@@ -1,6 +1,8 @@
 import { ahead, fieldsOf, inOrder } from "../run/changes.js";
 import { lossesOf, runOf } from "../run/checkpoint.js";
+import { MOST_AFTER } from "../run/limits.js";
 import { PROTOCOL } from "../run/state.js";
+import { Opening } from "./opening.js";
 import { Pulse } from "./pulse.js";
 import { waitAfter } from "./waits.js";
 import { Wishes } from "./wishes.js";
@@ -10,12 +12,8 @@ import { Wishes } from "./wishes.js";
  * stays here, so that any server can take the run and go on.
  */
 
-/** The server refuses to make more than this many updates again. */
-const FURTHEST_AFTER = 1000;
 /** A loss above this is worse than an answer of −cos throughout: its weights are no place to go back to. */
 const WORST_GOOD = 2;
-/** Messages that a checkpoint comes right behind; any other was asked for. */
-const WITH_CHECKPOINT = ["opened", "changed", "diverged", "checkpoint"];
 
 const CLOSE_REFUSED = 1008;
 const CLOSE_TOO_BIG = 1009;
@@ -35,24 +33,16 @@ export class Live {
     lost: () => this.#lose(),
   });
   #seen = 0;
-  /** Counts what was asked to be opened: of several that are under way only the answer to the newest is heard. */
-  #tag = 0;
-  /** Whether the server is at a run that something newer has been asked for in place of. */
-  #isStale = false;
+  #opening = new Opening();
   /** The newest. @type {Held|null} */
   #checkpoint = null;
   /** Who waits for a checkpoint, in the order of asking. @type {{resolve: Function, reject: Function}[]} */
   #waiting = [];
-  #announced = false;
   /** The newest checkpoint of a run that was not yet on its way out of all bounds. */
   #good = null;
   /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
   #views = new Map();
   #wishes = new Wishes();
-  /** A run from a file that is on its way to being opened. @type {ArrayBuffer|null} */
-  #file = null;
-  /** Live fields to set as soon as the run is open again. @type {Record<string, any>|null} */
-  #remedy = null;
   #wanted;
   #store;
   #url;
@@ -85,7 +75,8 @@ export class Live {
     };
     socket.onclose = ({ code, reason }) => this.#dropped(socket, code, reason);
     this.#socket = socket;
-    this.#isOpen = this.#isStale = false;
+    this.#isOpen = false;
+    this.#opening.connects();
     this.#pulse.begins();
   }
 
@@ -110,7 +101,7 @@ export class Live {
   takeUp(held) {
     const { recipe, changes } = this.#store.state;
     this.#wanted = { recipe, changes };
-    this.#file = this.#remedy = null;
+    this.#opening.forget();
     this.#wishes.forget();
     this.#checkpoint = this.#good = held;
     if (this.#ready()) this.#resume();
@@ -134,7 +125,8 @@ export class Live {
   start(recipe, changes = []) {
     this.#wanted = { recipe, changes };
     this.#wishes.forget();
-    this.#remedy = this.#good = this.#file = null;
+    this.#opening.forget();
+    this.#good = null;
     if (this.#ready()) {
       this.#open();
     } else {
@@ -148,7 +140,7 @@ export class Live {
    * @param {ArrayBuffer} bytes a checkpoint
    */
   load(bytes) {
-    this.#file = bytes;
+    this.#opening.file = bytes;
     if (this.#ready()) this.#openFile();
     else this.#hurry();
   }
@@ -176,12 +168,12 @@ export class Live {
     const good = this.#good;
     if (!this.#ready() || !good) return;
     this.#wishes.forget();
-    this.#file = null;
+    this.#opening.file = null;
     const { recipe, changes, made } = this.#store.state;
     const since = ahead(changes, good.update).filter(({ after_update: after }) => after <= made);
     const culprit = since.findLast((change) => Object.keys(fields).some((name) => name in change));
     if (good.update > 0 && !culprit) {
-      this.#remedy = Object.assign({}, ...since.map(fieldsOf), fields);
+      this.#opening.remedy = Object.assign({}, ...since.map(fieldsOf), fields);
       this.#checkpoint = good;
       this.#resume({ from: good.update, rewound: fields });
       return;
@@ -245,7 +237,7 @@ export class Live {
   }
 
   #greet() {
-    if (this.#file) this.#openFile();
+    if (this.#opening.file) this.#openFile();
     else if (this.#checkpoint) this.#resume();
     else this.#open();
   }
@@ -258,14 +250,15 @@ export class Live {
   }
 
   #openFile() {
-    this.#store.dispatch({ type: "opening", file: { losses: lossesOf(this.#file) } });
+    const { file } = this.#opening;
+    this.#store.dispatch({ type: "opening", file: { losses: lossesOf(file) } });
     this.#ask({ resume: true });
-    this.#socket.send(this.#file);
+    this.#socket.send(file);
   }
 
   #ask(fields) {
-    this.#tag += 1;
-    this.#socket.send(JSON.stringify({ type: "open", tag: this.#tag, ...fields, views: this.#wantedViews() }));
+    const tag = this.#opening.asks();
+    this.#socket.send(JSON.stringify({ type: "open", tag, ...fields, views: this.#wantedViews() }));
   }
 
   /** The tutorial's TensorFlow program plots what is predicted after the update, its PyTorch program before it. */
@@ -278,7 +271,7 @@ export class Live {
   #resume({ from, rewound } = {}) {
     const { pace, playing, update } = this.#store.state;
     const { bytes, update: made } = this.#checkpoint;
-    const after = from ?? (update <= made + FURTHEST_AFTER ? Math.max(update, made) : made);
+    const after = from ?? (update <= made + MOST_AFTER ? Math.max(update, made) : made);
     this.#wishes.carryOver();
     this.#store.dispatch({ type: "opening", after, rewound });
     this.#ask({ resume: true, after, pace, play: playing });
@@ -288,66 +281,66 @@ export class Live {
   #hear(text) {
     const message = JSON.parse(text);
     const { opening } = this.#store.state;
-    const resuming = opening?.after != null;
-    this.#announced = WITH_CHECKPOINT.includes(message.type);
-    const wasStale = this.#isStale;
-    if (this.#isOfAnother(message)) return undefined;
+    const wasStale = this.#opening.isStale;
+    if (!this.#opening.hears(message)) return undefined;
     if (message.type === "opened") {
       if (message.protocol !== PROTOCOL) return this.#outdated(`protocol ${message.protocol}`);
-      this.#attempts = 0;
-      this.#isOpen = true;
-      const views = this.#wantedViews().join();
-      this.#wanted = { recipe: message.recipe, changes: message.changes ?? [] };
-      this.#seen = opening?.after ?? message.update;
-      if (this.#wantedViews().join() !== views) this.send({ type: "views", views: this.#wantedViews() });
+      this.#takeOver(message, opening);
     }
     try {
       this.#store.dispatch(message);
     } catch (error) {
       return this.#outdated(error.message);
     }
-    if (message.type === "opened") {
-      if (opening?.file) this.#file = null;
-      if (!resuming) this.#wishes.forget();
-      this.change(this.#wishes.due());
-      this.#store.dispatch({ type: "connection", status: "live" });
-      if (this.#remedy) this.#mend(this.#remedy);
-    }
+    if (message.type === "opened") this.#goLive(opening);
     if (message.type === "changed") this.#wishes.granted(message);
-    const refuses = message.type === "error" ? (message.tag == null ? "message" : "open") : null;
-    if (refuses === "message") this.#wishes.refused();
-    if (refuses === "open" && opening?.file) {
-      this.#file = null; // the run that there was goes on, where this connection has one
-      if (!this.#isOpen || wasStale) this.#greet();
-    } else if (refuses === "open" && resuming) {
-      this.#checkpoint = null; // this server cannot go on from it: the same recipe from its start instead
-      this.#open({ lost: true });
+    if (message.type === "error") {
+      if (message.tag == null) this.#wishes.refused();
+      else this.#isRefused(opening, wasStale);
     }
     return undefined;
   }
 
-  /** Whether it speaks of a run, or answers an `open`, that something newer was asked for in place of. */
-  #isOfAnother({ type, tag }) {
-    const isOld = tag != null && tag !== this.#tag;
-    if (type === "opened") this.#isStale = isOld;
-    if (type === "error" && tag === this.#tag && this.#isStale) {
-      this.#isStale = false; // the newest was refused: back to what the page shows
-      return false;
+  /** The run is the server's answer: a recipe in full, and views that may depend on it. */
+  #takeOver({ recipe, changes = [], update }, opening) {
+    this.#attempts = 0;
+    this.#isOpen = true;
+    const views = this.#wantedViews().join();
+    this.#wanted = { recipe, changes };
+    this.#seen = opening?.after ?? update;
+    if (this.#wantedViews().join() !== views) this.send({ type: "views", views: this.#wantedViews() });
+  }
+
+  /** The page knows of it: what was to be said to the run can be said. */
+  #goLive(opening) {
+    if (opening?.file) this.#opening.file = null;
+    if (opening?.after == null) this.#wishes.forget();
+    this.change(this.#wishes.due());
+    this.#store.dispatch({ type: "connection", status: "live" });
+    const remedy = this.#opening.takeRemedy();
+    if (remedy) this.#mend(remedy);
+  }
+
+  /** An `open` was refused: the run that there was goes on, or the same recipe from its start. */
+  #isRefused(opening, wasStale) {
+    if (opening?.file) {
+      this.#opening.file = null;
+      if (!this.#isOpen || wasStale) this.#greet(); // where this connection has none
+    } else if (opening?.after != null) {
+      this.#checkpoint = null; // this server cannot go on from it
+      this.#open({ lost: true });
     }
-    return isOld || (this.#isStale && type !== "pong");
   }
 
   #mend(fields) {
-    this.#remedy = null;
     this.send({ type: "change", ...fields });
     this.#store.dispatch({ type: "play" });
     this.send({ type: "play" });
   }
 
   #receive(bytes) {
-    if (!this.#announced) this.#waiting.shift()?.resolve(bytes);
-    this.#announced = false;
-    if (this.#store.state.opening || this.#isStale) return; // of a run that is being left
+    if (!this.#opening.receives()) this.#waiting.shift()?.resolve(bytes);
+    if (this.#store.state.opening || this.#opening.isStale) return; // of a run that is being left
     this.#checkpoint = { bytes, update: runOf(bytes).update };
     const { loss } = this.#store.state;
     if (loss === null || loss <= WORST_GOOD) this.#good = this.#checkpoint;
@@ -380,7 +373,7 @@ export class Live {
 
   #giveUpWaiting() {
     for (const { reject } of this.#waiting.splice(0)) reject(new Error("the connection was lost"));
-    this.#announced = false;
+    this.#opening.drops();
   }
 
   #wait(status, milliseconds) {
