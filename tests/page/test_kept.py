@@ -1,40 +1,84 @@
 """Runs that a page keeps: after a reload, in several tabs, and while the hall is full."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from websockets.exceptions import ConnectionClosed
 
 from model.learner import Learner
 from model.recipe import Change, Recipe
-from tests.conftest import Server
+from tests.conftest import Server, running
 from tests.support.display import few_frames, soon, without_charts
 from tests.support.node import folded
 from tests.support.viewers import viewer
-from tests.support.visits import PHONE, Visit, Visits
+from tests.support.visits import DESK, PHONE, Visit
 
 FAST = "#pace=60"
+STILL = """
+const later = window.setTimeout;
+window.still = (milliseconds) => milliseconds === 5000;
+window.setTimeout = (call, milliseconds, ...more) => still(milliseconds) ? 0 : later(call, milliseconds, ...more);
+"""
+"""The page's next write of a run, 5 s after its last, never comes; nor does whatever else `still` says."""
+
+NAMED = """
+for (const lack of window.name.split(" ")) {
+  if (lack in window) Object.defineProperty(window, lack, {value: undefined});
+}
+if (window.name === "late") {
+  const soon = window.requestAnimationFrame.bind(window);
+  const late = [];
+  window.requestAnimationFrame = (draw) => late.push(draw);
+  window.draws = () => { window.requestAnimationFrame = soon; late.forEach(soon); };
+}
+"""
+"""A window's name outlives a reload: what the next page has to do without, or that it draws when it is told to."""
+
+FORGETS_OTHERS = """async () => {
+  const {all, remove} = await import("/static/earlier/runs.js");
+  const {id} = JSON.parse(sessionStorage.getItem("unrolled.run"));
+  for (const run of await all()) if (run.id !== id) await remove(run.id);
+  window.still = (milliseconds) => milliseconds === 5000;
+}"""
+
+
+def cheap(page: Page) -> None:
+    for each in (few_frames, without_charts, soon):
+        each(page)
+
+
+@pytest.fixture(scope="module")
+def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
+    """One page for all tests that need no other browser and no other server, at three times the pace."""
+
+    def prepare(page: Page) -> None:
+        cheap(page)
+        page.add_init_script(STILL)
+        page.add_init_script(NAMED)
+
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    yield Visit(context, f"{server_url}/{FAST}", prepare=prepare)
+    context.close()
 
 
 @pytest.fixture
-def visit(visit: Visits, server_url: str) -> Visits:
-    """Opens pages that cost little, at three times the pace."""
-
-    def opens(
-        url: str = f"{server_url}/{FAST}", prepare: Callable[[Page], None] | None = None, **options: Any
-    ) -> Visit:
-        def prepared(page: Page) -> None:
-            for each in (few_frames, without_charts, soon, prepare):
-                if each:
-                    each(page)
-
-        return visit(url, prepare=prepared, **options)
-
-    return opens
+def one(resident: Visit) -> Iterator[Visit]:
+    """The page with its first run begun anew, and no other kept."""
+    if resident.page.evaluate("window.name !== ''"):
+        resident.page.evaluate("window.name = ''")
+        resident.page.reload()
+    link = "seed=1&pace=60"
+    resident.opens("pace=60&seed=1" if resident.page.url.endswith(link) else link)  # the same again is no news
+    resident.page.evaluate(FORGETS_OTHERS)
+    yield resident
+    resident.rests()
+    troubles, resident.troubles = resident.troubles, []
+    assert troubles == [], troubles
 
 
 def reloads(one: Visit) -> int:
@@ -69,23 +113,10 @@ def kept_losses(page: Page) -> dict[int, np.float32]:
     return {int(update): np.float32(loss) for update, loss in zip(updates, values, strict=True)}
 
 
-STILL = """
-const later = window.setTimeout;
-window.still = (milliseconds) => milliseconds === 5000;
-window.setTimeout = (call, milliseconds, ...more) => still(milliseconds) ? 0 : later(call, milliseconds, ...more);
-"""
-"""The page's next write of a run, 5 s after its last, never comes; nor does whatever else `still` says."""
-
-
-def without_another_write(page: Page) -> None:
-    page.add_init_script(STILL)
-
-
-def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a_doubled_chunk(visit: Visits) -> None:
-    one = visit()
-    one.draws(30)
+def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a_doubled_chunk(one: Visit) -> None:
+    one.draws(10)
     one.changes("learning_rate", 0.005)
-    one.draws(60)
+    one.draws(one.update + 20)
     seen = one.update
     at = reloads(one)
     before = kept_losses(one.page)
@@ -94,7 +125,8 @@ def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a
     expect(one.at("status")).to_have_text("your choice")
     del one.received[:]
     one.at("continue").click()
-    one.draws(at + 30)
+    one.draws(at + 20)
+    one.pauses()
     after = losses(one.updates())
     assert min(after) == at + 1
     assert sorted(after) == list(range(at + 1, max(after) + 1)), "each once, none missing"
@@ -104,10 +136,13 @@ def test_after_a_reload_the_run_is_offered_and_goes_on_without_a_jump_a_gap_or_a
     expect(one.at("notice")).to_be_hidden()
 
 
-def test_start_anew_begins_the_same_recipe_from_its_first_update(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#cell=gru&pace=60")
-    one.draws(25)
-    reloads(one)
+def test_a_paused_run_is_kept_where_it_was_paused_and_start_anew_begins_its_recipe_from_the_first_update(
+    one: Visit,
+) -> None:
+    one.opens("cell=gru&pace=60")
+    one.draws(10)
+    at = one.pauses()
+    assert reloads(one) == at
     del one.received[:]
     one.at("start-anew").click()
     one.draws(3)
@@ -116,44 +151,7 @@ def test_start_anew_begins_the_same_recipe_from_its_first_update(visit: Visits, 
     assert one.updates()[0]["update"] == 1
 
 
-def test_a_paused_run_is_kept_where_it_was_paused_and_continue_or_play_goes_on(visit: Visits) -> None:
-    one = visit()
-    one.draws(10)
-    at = one.pauses()
-    assert reloads(one) == at
-    one.at("continue").click()
-    one.draws(at + 3)
-    at = one.pauses()
-    assert reloads(one) == at
-    del one.received[:]
-    one.page.keyboard.press("Space")
-    one.draws(at + 3)
-    assert one.updates()[0]["update"] == at + 1
-
-
-def test_what_is_changed_while_the_connection_is_down_is_changed_when_it_is_back(
-    visit: Visits, start_server: Callable[..., Any]
-) -> None:
-    with start_server(max_viewers=1) as server:
-        one = visit(server.url + "/" + FAST)
-        one.draws(10)
-        one.page.evaluate("wires.at(-1).close()")
-        with inside(server):
-            expect(one.at("status")).to_have_text("hall is full")
-            one.choose("learning_rate", 0.005)
-            one.page.locator("#recipe-carry_state").click()
-        one.until(lambda: any(each["type"] == "changed" for each in one.received), "it is made")
-        one.draws(one.update + 3)
-        changed = [each for each in one.received if each["type"] == "changed"]
-        fields = [(name, value) for each in changed for name, value in each.items() if name in Recipe.model_fields]
-        assert sorted(fields) == [("carry_state", False), ("learning_rate", 0.005)], "each once"
-        expect(one.page.locator("#recipe-learning_rate")).to_have_value("0.005")
-        expect(one.page.locator("#recipe-carry_state")).not_to_be_checked()
-        one.page.goto("about:blank")  # before the server goes, for which it would look
-
-
-def test_a_live_field_that_is_what_it_was_is_not_set_again(visit: Visits) -> None:
-    one = visit()
+def test_a_live_field_that_is_what_it_was_is_not_set_again(one: Visit) -> None:
     one.draws(5)
     one.choose("learning_rate", 0.01)  # typed, then left: the field tells of both
     one.until(lambda: any(each["type"] == "changed" for each in one.received), "it is made")
@@ -163,34 +161,27 @@ def test_a_live_field_that_is_what_it_was_is_not_set_again(visit: Visits) -> Non
     assert [each["learning_rate"] for each in one.sent if each["type"] == "change"] == [0.01, 0.03]
 
 
-def test_a_reload_keeps_a_twin_in_step(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#twin=gru&pace=60")
-    one.draws(50)
+def test_a_reload_keeps_a_twin_in_step(one: Visit) -> None:
+    one.opens("twin=gru&pace=60")
+    one.draws(40)
     at = reloads(one)
     expect(one.at("twin")).to_have_value("gru")
     expect(one.page.locator("#twin-name")).to_be_visible()
     del one.received[:], one.sent[:]
     one.at("continue").click()
-    one.draws(at + 20)
+    one.draws(at + 10)
     assert {message["recipe"]["cell"] for message in one.opened()} == {"rnn", "gru"}
     afters = [message["after"] for message in one.sent if message["type"] == "open"]
     assert len(afters) == 2
-    assert min(afters) > 30, "neither begins anew"
+    assert min(afters) > 20, "neither begins anew"
 
 
-LATE = """
-const soon = window.requestAnimationFrame.bind(window);
-const late = [];
-window.requestAnimationFrame = (draw) => late.push(draw);
-window.draws = () => { window.requestAnimationFrame = soon; late.forEach(soon); };
-"""
-
-
-def test_a_reload_keeps_a_twin_whose_page_knows_the_recipe_before_it_draws(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#twin=gru&pace=60")
+def test_a_reload_keeps_a_twin_whose_page_knows_the_recipe_before_it_draws(one: Visit) -> None:
+    one.opens("twin=gru&pace=60")
     one.draws(25)
-    one.page.add_init_script(LATE)
+    one.page.evaluate("window.name = 'late'")
     one.page.reload()
+    one.page.evaluate("window.name = ''")
     one.until(lambda: one.page.locator("#recipe-learning_rate").count() == 1, "the recipe's form is built")
     del one.received[:], one.sent[:]
     one.page.evaluate("draws()")
@@ -200,8 +191,8 @@ def test_a_reload_keeps_a_twin_whose_page_knows_the_recipe_before_it_draws(visit
     assert min(message["after"] for message in one.sent if message["type"] == "open") > 0, "neither begins anew"
 
 
-def test_a_link_to_another_run_is_followed_and_not_the_run_of_before(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#seed=4&pace=60")
+def test_a_link_to_another_run_is_followed_and_not_the_run_of_before(one: Visit, server_url: str) -> None:
+    one.opens("seed=4&pace=60")
     one.draws(10)
     one.page.goto(server_url + "/healthz")
     one.page.goto(server_url + "/#seed=5&pace=60")
@@ -212,9 +203,11 @@ def test_a_link_to_another_run_is_followed_and_not_the_run_of_before(visit: Visi
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 4, "this too: its run is no longer the tab's")
 
 
-def test_two_tabs_do_not_fight_over_one_run(visit: Visits) -> None:
-    one = visit()
-    one.draws(30)
+def test_two_tabs_do_not_fight_over_one_run_and_another_goes_on_in_the_second_where_it_stood(one: Visit) -> None:
+    one.draws(25)
+    one.choose("seed", 27)
+    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
+    one.draws(25)
     tab = one.page.evaluate("sessionStorage.getItem('unrolled.run')")
     other = one.context.new_page()
     # what "duplicate tab" does: the copy has the tab's own memory
@@ -223,14 +216,36 @@ def test_two_tabs_do_not_fight_over_one_run(visit: Visits) -> None:
     expect(other.get_by_test_id("status")).to_have_text("live")
     at = one.update
     one.draws(at + 10)
-    one.until(lambda: len(kept(one.page)) == 2, "each keeps a run of its own")
+    one.until(lambda: len(kept(one.page)) == 3, "each keeps a run of its own, beside the one before")
+    one.pauses()
+    other.locator("#play").click()
+
+    earlier = other.get_by_test_id("earlier")
+    earlier.scroll_into_view_if_needed()
+    expect(earlier).to_contain_text("Earlier runs")
+    one.until(lambda: other.evaluate("document.getElementById('keep-save').disabled") is False, "the panel is there")
+    earlier.locator("summary").click()
+    rows = earlier.locator("li")
+    expect(rows).to_have_count(2)
+    taken = rows.filter(has_text="seed 27")
+    taken.get_by_test_id("earlier-continue").click()
+    expect(other.get_by_test_id("earlier-says")).to_have_text("Another tab has this run.")
+    free = rows.filter(has_text="RNN, 32 units, seed 1")
+    stood = int(free.get_by_test_id("earlier-continue").inner_text().split()[-1])
+    free.get_by_test_id("earlier-continue").click()
+    expect(earlier).not_to_have_attribute("open", "")
+    one.until(lambda: int(other.locator("body").get_attribute("data-update") or 0) > stood, "it goes on")
+    earlier.locator("summary").click()
+    expect(free).to_have_count(0)  # it is this tab's own now, and that before it one of the earlier
+    expect(rows).to_have_count(2)
+    rows.first.get_by_test_id("earlier-forget").click()
+    expect(rows).to_have_count(1)
     other.close()
-    assert reloads(one) >= at
+    assert reloads(one) >= at + 10
 
 
-def test_a_run_is_found_by_a_reload_while_another_tab_writes(visit: Visits) -> None:
-    one = visit(prepare=without_another_write)
-    one.draws(30)
+def test_a_run_is_found_by_a_reload_while_another_tab_writes(one: Visit) -> None:
+    one.draws(20)
     other = one.context.new_page()
     other.goto(one.page.url.split("#")[0] + "healthz")
     # it goes on writing, so that what the other page wants to write as it is left has to wait
@@ -250,11 +265,11 @@ def test_a_run_is_found_by_a_reload_while_another_tab_writes(visit: Visits) -> N
     expect(one.at("continue")).to_be_visible()
     one.until(lambda: one.update >= at, "it stands where it stood")
     one.until(lambda: kept(one.page)[0]["update"] >= at, "and is kept there")
+    other.close()
 
 
-def test_a_run_that_another_replaces_while_the_connection_is_down_is_kept_as_it_stood(visit: Visits) -> None:
-    one = visit(prepare=without_another_write)
-    one.draws(30)
+def test_a_run_that_another_replaces_while_the_connection_is_down_is_kept_as_it_stood(one: Visit) -> None:
+    one.draws(25)
     one.page.evaluate("() => { window.still = () => true; wires.at(-1).close(); }")
     expect(one.at("status")).not_to_have_text("live")
     at = one.update
@@ -264,8 +279,7 @@ def test_a_run_that_another_replaces_while_the_connection_is_down_is_kept_as_it_
     assert [run["update"] for run in kept(one.page) if run["link"] == FAST] == [at]
 
 
-def test_a_run_that_replaces_another_is_kept_from_its_first_updates_on(visit: Visits) -> None:
-    one = visit(prepare=without_another_write)
+def test_a_run_that_replaces_another_is_kept_from_its_first_updates_on(one: Visit) -> None:
     one.draws(21)
     one.choose("seed", 27)
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
@@ -305,14 +319,17 @@ def test_what_a_tab_carries_over_comes_back_to_the_bit() -> None:
     }
 
 
-def test_only_the_ten_latest_runs_are_kept(visit: Visits) -> None:
-    one = visit()
-    one.draws(21)
+def test_only_the_ten_latest_runs_are_kept_and_the_newest_where_the_clock_went_back_too(one: Visit) -> None:
+    one.until(lambda: len(kept(one.page)) == 1, "it is kept")
     script = "const {put, all} = await import('/static/earlier/runs.js'); const [run] = await all();"
     script += "for (let i = 0; i < 12; i += 1) await put({...run, id: `run ${i}`, saved: run.saved + 1e9 + i});"
-    one.page.evaluate(f"(async () => {{ {script} }})()")
+    one.page.evaluate(f"(async () => {{ {script} window.before = run; }})()")
     ids = [run["id"] for run in kept(one.page)]
     assert ids == [f"run {i}" for i in range(11, 1, -1)]
+    script = "const {put} = await import('/static/earlier/runs.js'); await put({...before, id: 'now'});"
+    one.page.evaluate(f"(async () => {{ {script} }})()")
+    ids = [run["id"] for run in kept(one.page)]
+    assert ids == [*(f"run {i}" for i in range(11, 2, -1)), "now"]
 
 
 SLOW = """
@@ -322,12 +339,14 @@ WebSocket.prototype.send = function (data) { setTimeout(() => this.readyState ==
 """A network on which another run can be asked for before the first is there."""
 
 
-def test_of_several_runs_asked_for_at_once_the_last_is_shown_and_kept(visit: Visits, server_url: str) -> None:
-    one = visit(server_url + "/#seed=11&pace=60")
+def test_of_several_runs_asked_for_at_once_the_last_is_shown_and_kept_and_goes_on_where_it_was_paused(
+    one: Visit,
+) -> None:
+    one.opens("seed=11&pace=60")
     one.draws(30)
     one.choose("seed", 33)
     one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 33, "another run begins")
-    one.draws(30)
+    one.draws(10)
     one.page.evaluate(SLOW)
     earlier = one.at("earlier")
     earlier.scroll_into_view_if_needed()
@@ -343,21 +362,26 @@ def test_of_several_runs_asked_for_at_once_the_last_is_shown_and_kept(visit: Vis
     one.until(lambda: one.page.url.endswith("#seed=11&pace=60"), "its link too")
     runs = {run["link"]: run for run in kept(one.page)}
     assert abs(runs["#seed=11&pace=60"]["update"] - runs["#seed=11&pace=60"]["checkpoint"]) < 1000
-    one.page.reload()
-    expect(one.at("continue")).to_be_visible()
+    at = one.pauses()
+    assert reloads(one) == at
+    del one.received[:]
     one.at("continue").click()
-    one.draws(one.update + 5)
+    one.draws(at + 3)
+    assert one.updates()[0]["update"] == at + 1
 
 
-def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(visit: Visits) -> None:
-    one = visit()
+FULL = "() => { IDBObjectStore.prototype.put = () => { throw new Error('full'); }; }"
+"""No run can be written any more."""
+
+
+def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(one: Visit) -> None:
     one.draws(10)
     script = "const request = indexedDB.open('unrolled', 1); request.onsuccess = () => { const runs = request.result"
     script += ".transaction('runs', 'readwrite').objectStore('runs'); runs.openCursor().onsuccess = ({target}) => {"
     script += "target.result.update({...target.result.value, shown: {chunks: null}}).onsuccess = done; } }"
     one.pauses()
     one.page.evaluate(f"new Promise((done) => {{ {script} }})")
-    one.page.evaluate("() => { IDBObjectStore.prototype.put = () => { throw new Error('full'); }; }")
+    one.page.evaluate(FULL)
     left = "(key, text) => set.call(sessionStorage, key, text.replaceAll('\"chunks\":[', '\"before\":['))"
     one.page.evaluate(f"() => {{ const set = Storage.prototype.setItem; Storage.prototype.setItem = {left}; }}")
     one.page.reload()
@@ -365,88 +389,63 @@ def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(visit: Vis
     expect(one.at("status")).to_have_text("live")
 
 
-def test_a_browser_whose_clock_went_back_keeps_the_newest_run_all_the_same(visit: Visits) -> None:
-    one = visit()
-    one.draws(5)
-    one.until(lambda: len(kept(one.page)) == 1, "it is kept")
-    script = "const {put, all} = await import('/static/earlier/runs.js'); const [run] = await all();"
-    script += "for (let i = 0; i < 12; i += 1) await put({...run, id: `run ${i}`, saved: run.saved + 1e9 + i});"
-    script += "await put({...run, id: 'now', saved: run.saved});"
-    one.page.evaluate(f"(async () => {{ {script} }})()")
-    ids = [run["id"] for run in kept(one.page)]
-    assert ids[-1] == "now"
-    assert len(ids) == 10
-
-
-def test_an_earlier_run_of_the_browser_goes_on_where_it_stood_unless_another_tab_has_it(visit: Visits) -> None:
-    one = visit()
-    one.draws(25)
-    one.choose("seed", 27)
-    one.until(lambda: one.opened()[-1]["recipe"]["seed"] == 27, "another run begins")
-    one.draws(25)
-    other = one.context.new_page()
-    other.goto(one.page.url.split("#")[0])
-    earlier = other.get_by_test_id("earlier")
-    earlier.scroll_into_view_if_needed()
-    expect(earlier).to_contain_text("Earlier runs")
-    one.until(lambda: other.evaluate("document.getElementById('keep-save').disabled") is False, "the panel is there")
-    earlier.locator("summary").click()
-    rows = earlier.locator("li")
-    expect(rows).to_have_count(2)
-    taken = rows.filter(has_text="seed 27")
-    taken.get_by_test_id("earlier-continue").click()
-    expect(other.get_by_test_id("earlier-says")).to_have_text("Another tab has this run.")
-    free = rows.filter(has_text="RNN, 32 units, seed 1")
-    at = int(free.get_by_test_id("earlier-continue").inner_text().split()[-1])
-    free.get_by_test_id("earlier-continue").click()
-    expect(earlier).not_to_have_attribute("open", "")
-    one.until(lambda: int(other.locator("body").get_attribute("data-update") or 0) > at, "it goes on")
-    earlier.locator("summary").click()
-    earlier.locator("li").filter(has_text="seed 27").get_by_test_id("earlier-forget").click()
-    expect(earlier.locator("li").filter(has_text="seed 27")).to_have_count(0)
-
-
-def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(visit: Visits) -> None:
-    def without_a_memory(page: Page) -> None:
-        for name in ("indexedDB", "sessionStorage"):
-            page.add_init_script(f"Object.defineProperty(window, '{name}', {{value: undefined}})")
-
-    one = visit(prepare=without_a_memory)
-    one.draws(10)
-    one.page.reload()
-    one.draws(5)
-
-
-def test_a_browser_without_a_database_keeps_the_run_over_a_reload_all_the_same(visit: Visits) -> None:
-    def without_a_database(page: Page) -> None:
-        page.add_init_script("Object.defineProperty(window, 'indexedDB', {value: undefined})")
-
-    one = visit(prepare=without_a_database)
+def test_a_browser_without_a_database_keeps_a_paused_run_over_a_reload_all_the_same_and_play_goes_on(
+    one: Visit,
+) -> None:
     one.draws(10)
     at = one.pauses()
+    one.page.evaluate(FULL)
+    one.page.evaluate("window.name = 'indexedDB'")
     assert reloads(one) == at
+    del one.received[:]
+    one.page.keyboard.press("Space")
+    one.draws(at + 3)
+    assert one.updates()[0]["update"] == at + 1
 
 
-def test_a_full_hall_shows_the_wait_and_a_recording_that_says_so(
-    visit: Visits, start_server: Callable[..., Any]
-) -> None:
-    with start_server(max_viewers=1) as server:
-        assert isinstance(server, Server)
-        inside = visit(server.url + "/" + FAST)
-        inside.draws(3)
-        one = visit(server.url + "/" + FAST, viewport=PHONE)
-        expect(one.at("recording")).to_be_visible()
-        expect(one.at("recording")).to_have_text("Recording, not your own run")
-        expect(one.at("notice")).to_contain_text("The hall is full. While you wait, this is a recording")
-        expect(one.at("status")).to_have_text("hall is full")
-        one.until(lambda: one.update >= 12, "the recording plays")
-        assert one.updates() == [], "not a word of it came over the socket"
-        inside.page.close()
-        one.until(lambda: bool(one.updates()), "it is let in")
-        expect(one.at("recording")).to_be_hidden()
-        one.draws(5)
-        assert one.updates()[0]["update"] == 1
-        one.page.goto("about:blank")  # before the server goes, for which it would look
+def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(resident: Visit) -> None:
+    resident.page.evaluate("window.name = 'indexedDB sessionStorage'")
+    resident.page.reload()
+    resident.draws(5)
+    resident.page.evaluate("() => { dispatchEvent(new Event('pagehide')); }")
+    resident.draws(resident.update + 5)
+    resident.rests()
+    assert resident.troubles == []
+
+
+@dataclass(frozen=True)
+class Hall:
+    """A server with one place, and a page that was opened while another viewer had it."""
+
+    server: Server
+    page: Visit
+    lets_in: Callable[[], None]
+
+
+@pytest.fixture(scope="module")
+def hall(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hall]:
+    with running(tmp_path_factory.mktemp("hall"), max_viewers=1) as server, ExitStack() as taken:
+        taken.enter_context(inside(server))
+        context = browser.new_context(viewport=PHONE, locale="en-US")
+
+        yield Hall(server, Visit(context, f"{server.url}/{FAST}", prepare=cheap), taken.close)
+        context.close()
+
+
+def test_a_full_hall_shows_the_wait_and_a_recording_that_says_so(hall: Hall) -> None:
+    one = hall.page
+    expect(one.at("recording")).to_be_visible()
+    expect(one.at("recording")).to_have_text("Recording, not your own run")
+    expect(one.at("notice")).to_contain_text("The hall is full. While you wait, this is a recording")
+    expect(one.at("status")).to_have_text("hall is full")
+    one.until(lambda: one.update >= 12, "the recording plays")
+    assert one.updates() == [], "not a word of it came over the socket"
+    hall.lets_in()
+    one.until(lambda: bool(one.updates()), "it is let in")
+    expect(one.at("recording")).to_be_hidden()
+    one.draws(5)
+    assert one.updates()[0]["update"] == 1
+    assert one.troubles == []
 
 
 @contextmanager
@@ -462,19 +461,28 @@ def inside(server: Server) -> Iterator[None]:
             return
 
 
-def test_a_run_of_ones_own_is_not_replaced_by_a_recording_while_the_hall_is_full(
-    visit: Visits, start_server: Callable[..., Any]
+def test_while_the_hall_is_full_a_run_of_ones_own_stays_and_what_is_changed_is_changed_when_it_goes_on(
+    hall: Hall,
 ) -> None:
-    with start_server(max_viewers=1) as server:
-        one = visit(server.url + "/" + FAST)
-        one.draws(10)
-        one.page.evaluate("wires.at(-1).close()")
-        with inside(server):
-            expect(one.at("status")).to_have_text("hall is full")
-            expect(one.at("notice")).to_contain_text("The hall is full")
-            at = one.update
-            expect(one.at("recording")).to_be_hidden()
-        one.draws(at + 5)
-        came = {update["update"] for update in one.updates()}
-        assert came == set(range(1, max(came) + 1)), "its own run went on"
-        one.page.goto("about:blank")  # before the server goes, for which it would look
+    hall.lets_in()
+    one = hall.page
+    one.page.set_viewport_size(DESK)
+    one.draws(10)
+    one.page.evaluate("wires.at(-1).close()")
+    with inside(hall.server):
+        expect(one.at("status")).to_have_text("hall is full")
+        expect(one.at("notice")).to_contain_text("The hall is full")
+        at = one.update
+        expect(one.at("recording")).to_be_hidden()
+        one.choose("learning_rate", 0.005)
+        one.page.locator("#recipe-carry_state").click()
+    one.until(lambda: any(each["type"] == "changed" for each in one.received), "it is made")
+    one.draws(at + 5)
+    came = {update["update"] for update in one.updates()}
+    assert came == set(range(1, max(came) + 1)), "its own run went on"
+    changed = [each for each in one.received if each["type"] == "changed"]
+    fields = [(name, value) for each in changed for name, value in each.items() if name in Recipe.model_fields]
+    assert sorted(fields) == [("carry_state", False), ("learning_rate", 0.005)], "each once"
+    expect(one.page.locator("#recipe-learning_rate")).to_have_value("0.005")
+    expect(one.page.locator("#recipe-carry_state")).not_to_be_checked()
+    assert one.troubles == []
