@@ -1,4 +1,4 @@
 """Log lines, metrics, and how long requests take.
 
-Imports `protocol` and `settings`. Read `metrics` first.
+/metrics is answered by `routes.probes`. Imports `protocol` and `settings`. Read `metrics` first.
 """
