@@ -56,6 +56,7 @@ check: .venv/typescript.stamp
 	$(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/node .venv/typescript/node_modules/typescript/bin/tsc -p requirements/typescript
+	$(bin)/node .venv/typescript/node_modules/typescript/bin/tsc -p requirements/typescript/tsconfig.strict.json
 
 format: .venv/dev.stamp
 	$(bin)/ruff check --fix .

@@ -59,7 +59,7 @@ export class Transport {
     this.#at.step.addEventListener("click", () => this.step());
     this.#at.reset.addEventListener("click", () => this.reset());
     this.#at.seed.addEventListener("click", () => this.newSeed());
-    const tell = throttled(PACE_EVERY, (pace) => live.send({ type: "pace", pace }));
+    const tell = throttled(PACE_EVERY, (/** @type {number|"max"} */ pace) => live.send({ type: "pace", pace }));
     this.#at.pace.addEventListener("input", () => {
       const pace = paceOf(Number(this.#at.pace.value));
       store.dispatch({ type: "pace", pace });

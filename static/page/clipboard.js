@@ -5,6 +5,6 @@ export async function copyText(element) {
     return;
   }
   if (element.select) element.select(); // no clipboard without https: the older way
-  else getSelection().selectAllChildren(element);
+  else getSelection()?.selectAllChildren(element);
   document.execCommand("copy");
 }

@@ -19,7 +19,7 @@ export class Language {
     this.#onSpoken = spoken;
     for (const button of this.#buttons) {
       button.addEventListener("click", () => {
-        const { language } = button.dataset;
+        const language = /** @type {string} */ (button.dataset.language);
         rememberLanguage(language);
         chosen(language);
         this.speak(language);

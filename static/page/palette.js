@@ -14,6 +14,7 @@ export function readPalette() {
   probe.hidden = true;
   document.body.append(probe);
   const style = getComputedStyle(probe);
+  /** @type {Palette} */
   const palette = {};
   for (const name of NAMES) {
     probe.style.color = `var(--${name})`;
@@ -37,6 +38,7 @@ export function themed(button, onChange, asked) {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const theme = {
     asked,
+    /** @param {string|null} asked */
     set(asked) {
       theme.asked = asked;
       wear();

@@ -23,6 +23,7 @@ const NEAR = "200px";
 
 export class Panels {
   #lazy;
+  /** @type {Record<string, any>|null} */
   #page = null;
   #redraw;
   /** Those that are there or on their way. @type {Map<string, Promise<any>>} */
@@ -42,20 +43,20 @@ export class Panels {
   serve(page) {
     this.#page = page;
     for (const [name, { near, button }] of Object.entries(this.#lazy)) {
-      if (near) this.#whenNear(document.getElementById(near), name);
-      else if (button) document.getElementById(button).addEventListener("click", async () => (await this.get(name)).open());
+      if (near) this.#whenNear(/** @type {HTMLElement} */ (document.getElementById(near)), name);
+      else if (button) document.getElementById(button)?.addEventListener("click", async () => (await this.get(name)).open());
       else onceLoaded(() => this.get(name));
     }
   }
 
   /** @param {string} name @returns {Promise<any>} the panel, built when it is asked for first; fails where its file does not come */
   get(name) {
-    if (!this.#asked.has(name)) {
-      const coming = this.#build(name);
-      this.#asked.set(name, coming);
-      coming.catch(() => this.#asked.delete(name)); // the next who asks tries again
-    }
-    return this.#asked.get(name);
+    const before = this.#asked.get(name);
+    if (before) return before;
+    const coming = this.#build(name);
+    this.#asked.set(name, coming);
+    coming.catch(() => this.#asked.delete(name)); // the next who asks tries again
+    return coming;
   }
 
   /** @param {string} name @param {(panel: any) => void} call once it is there, whoever asks for it; the last call counts */
@@ -73,6 +74,7 @@ export class Panels {
     for (const panel of this.#built.values()) panel.relabel?.();
   }
 
+  /** @param {string} name @returns {Promise<any>} */
   async #build(name) {
     const { build } = await this.#lazy[name].load();
     const panel = build(this.#page);
@@ -88,6 +90,7 @@ export class Panels {
     for (const [name, call] of due) call(this.#built.get(name));
   }
 
+  /** @param {HTMLElement} element @param {string} name */
   #whenNear(element, name) {
     const near = new IntersectionObserver(
       async ([{ isIntersecting }]) => {

@@ -22,9 +22,9 @@ export function excerpt(text) {
  */
 export function known({ code, field, detail }, schema) {
   if (!schema || !field) return null;
-  const [, place, name] = /^(recipe\.|changes\.\d+\.|)(.*)$/s.exec(field);
+  const [, place, name] = /^(recipe\.|changes\.\d+\.|)(.*)$/s.exec(field) ?? ["", "", field];
   const property = Object.hasOwn(schema.properties, name) ? schema.properties[name] : null;
-  const said = (key, values = {}) => ({ key: `refusal.${key}`, fields: [name], values });
+  const said = (/** @type {string} */ key, values = {}) => ({ key: `refusal.${key}`, fields: [name], values });
   if (code === "conflict") return ofRange(field, detail);
   if (code === "unknown_field" && place && !property) return said("unknown", { name: excerpt(name) });
   if (!property) return null;
@@ -40,6 +40,7 @@ export function known({ code, field, detail }, schema) {
   return said(type === "integer" ? "whole" : "number", { minimum, maximum, value });
 }
 
+/** @param {string} field @param {string} detail @returns {Known|null} */
 function ofRange(field, detail) {
   const fields = field.split(", ").map((path) => path.replace(/^recipe\./, ""));
   const values = detail.match(/\(\d+\)/g)?.map((value) => value.slice(1, -1));
@@ -47,7 +48,7 @@ function ofRange(field, detail) {
   return { key: "refusal.range", fields, values: { low: values[0], high: values[1] } };
 }
 
-/** The value in a sentence of the server's, as the page quotes it. */
+/** The value in a sentence of the server's, as the page quotes it. @param {string} detail */
 function came(detail) {
   const [, value] = /(?:, not|: no model) (.*?)(?:; GET \/models lists them)?$/s.exec(detail) ?? [];
   if (value === undefined) return null;

@@ -1,12 +1,13 @@
 /**
  * At most one call per `milliseconds`; the last value always arrives.
- * @template T
+ * @template [T=void]
  * @param {number} milliseconds
  * @param {(value: T) => void} call
- * @returns {(value?: T) => void}
+ * @returns {(value: T) => void}
  */
 export function throttled(milliseconds, call) {
   let waiting = false;
+  /** @type {{value: T}|null} */
   let pending = null;
   const rest = () => {
     if (!pending) {

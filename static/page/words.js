@@ -10,6 +10,7 @@ export const LANGUAGES = ["en", "zh"];
 const STORED = "unrolled.language";
 
 export class Words {
+  /** @type {Record<string, string>} */
   #table = {};
   language = "en";
   ready = false;
@@ -37,7 +38,7 @@ export class Words {
     return sentence.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
   }
 
-  /** @returns {string} the words for `key`, or `fallback` where there are none */
+  /** @param {string} key @param {string} fallback @returns {string} the words for `key`, or `fallback` where there are none */
   sayOr(key, fallback) {
     return key in this.#table ? this.say(key) : fallback;
   }
@@ -59,7 +60,7 @@ export class Words {
     return this.say(key, { field: names.join(this.say("code.and")), detail });
   }
 
-  /** `changes.0.learning_rate` → Learning rate. A path that has no words stands as it is. */
+  /** `changes.0.learning_rate` → Learning rate. A path that has no words stands as it is. @param {string} path */
   #fieldName(path) {
     if (!path) return this.say("code.whole");
     for (const part of path.split(".").reverse()) {
@@ -71,10 +72,10 @@ export class Words {
   /** @param {ParentNode} root */
   relabel(root) {
     for (const element of elements("[data-say]", root)) {
-      element.textContent = this.say(element.dataset.say);
+      element.textContent = this.say(element.dataset.say ?? "");
     }
     for (const element of elements("[data-say-label]", root)) {
-      element.setAttribute("aria-label", this.say(element.dataset.sayLabel));
+      element.setAttribute("aria-label", this.say(element.dataset.sayLabel ?? ""));
     }
   }
 }
@@ -89,7 +90,7 @@ export function preferredLanguage() {
   ];
   for (const tag of asked) {
     const language = tag?.toLowerCase().split("-")[0];
-    if (LANGUAGES.includes(language)) return language;
+    if (language && LANGUAGES.includes(language)) return language;
   }
   return "en";
 }

@@ -29,6 +29,7 @@ export function lossesOf(bytes) {
   }
 }
 
+/** @param {ArrayBuffer} bytes */
 function headerOf(bytes) {
   return JSON.parse(decoded(new Uint8Array(bytes, LENGTH_BYTES, headerLength(bytes))));
 }

@@ -99,6 +99,7 @@ export class Ledger {
     return true;
   }
 
+  /** @param {import("./messages.js").Message} message @param {import("./state.js").State} before @param {import("./state.js").State} after */
   #hear(message, before, after) {
     if (after.run !== before.run) this.#beginAnew();
     if (message.type === "opened") this.versions = message.versions ?? {};
@@ -116,20 +117,22 @@ export class Ledger {
     this.#atFirst = true;
   }
 
-  /** A run that is taken up from a point before its newest row makes the rows after that point once more. */
+  /** A run that is taken up from a point before its newest row makes the rows after that point once more. @param {number} update */
   #goBackBefore(update) {
     if (!(this.#columns.update[this.#count - 1] >= update)) return;
     while (this.#count > 0 && this.#columns.update[this.#count - 1] >= update) this.#count -= 1;
-    const made = (chunk) => chunk.update < update;
+    const made = (/** @type {Samples} */ chunk) => chunk.update < update;
     this.#first = this.#first.filter(made);
     this.#newest = this.#newest.filter(made);
   }
 
+  /** @param {import("./messages.js").Update} update */
   #write(update) {
     if (this.#count === this.#columns.update.length) this.#makeRoom();
     const row = this.#count;
     const parts = Object.values(update.milliseconds ?? {});
     const milliseconds = parts.length > 0 ? parts.reduce((sum, part) => sum + part, 0) : NaN;
+    /** @type {Record<string, any>} */
     const values = { nodes: NaN, ...update, milliseconds };
     for (const name of COLUMNS) this.#columns[name][row] = values[name];
     this.#count += 1;
@@ -143,6 +146,7 @@ export class Ledger {
     this.#count = count;
   }
 
+  /** @param {Samples} chunk */
   #keepSamples(chunk) {
     const fits = this.#first.length < FIRST_CHUNKS && sizeOf(this.#first) + chunk.input.length <= MOST_SAMPLES;
     this.#atFirst &&= fits;
@@ -171,9 +175,9 @@ function sizeOf(chunks) {
   return chunks.reduce((sum, { input }) => sum + input.length, 0);
 }
 
-/** @param {Record<string, any>} update as the server sends it @returns {Samples} */
+/** @param {import("./messages.js").Update} update as the server sends it @returns {Samples} */
 function samplesOf(update) {
-  const flat = (rows) => Float32Array.from(rows.flat());
+  const flat = (/** @type {number[][]} */ rows) => Float32Array.from(rows.flat());
   return {
     update: update.update,
     length: update.length,

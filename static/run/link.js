@@ -108,7 +108,7 @@ function nothing() {
   return { recipe: {}, changes: [], ...view, wrong: null };
 }
 
-/** The first thing that is wrong is the one that is told. */
+/** The first thing that is wrong is the one that is told. @param {Link} link @param {string} what @param {Wrong["values"]} values */
 function refuse(link, what, values) {
   link.wrong ??= { key: `link.wrong.${what}`, values };
 }
@@ -143,11 +143,11 @@ const VIEW = {
   },
 };
 
-/** @returns {import("./changes.js").Change} nothing where it is wrong: the link is not opened then */
+/** @param {string} text @param {Link} link @returns {import("./changes.js").Change} nothing where it is wrong: the link is not opened then */
 function changeOf(text, link) {
   const [, after, fields] = CHANGE.exec(text) ?? [];
-  const pairs = (fields ?? "").split(",").map((field) => /^(\w+)=(.*)$/.exec(field)?.slice(1));
-  if (pairs.some((pair) => !pair)) {
+  const pairs = (fields ?? "").split(",").map((field) => /^(\w+)=(.*)$/.exec(field)?.slice(1) ?? []);
+  if (pairs.some((pair) => pair.length === 0)) {
     refuse(link, "change", { text: excerpt(text) });
     return /** @type {any} */ ({});
   }
@@ -160,14 +160,14 @@ function changeOf(text, link) {
   return { ...Object.fromEntries(values), after_update: Number(after) };
 }
 
-/** A value by its look: the recipe's schema is not there yet when the run is opened. */
+/** A value by its look: the recipe's schema is not there yet when the run is opened. @param {string} name @param {string} text */
 function valueOf(name, text) {
   if (TEXTS.includes(name)) return text;
   if (text === "true" || text === "false") return text === "true";
   return NUMBER.test(text) && Number.isFinite(Number(text)) ? Number(text) : text;
 }
 
-/** As little as must be is escaped: a link is also read by people. */
+/** As little as must be is escaped: a link is also read by people. @param {any} value */
 function escaped(value) {
   return encodeURIComponent(String(value)).replace(/%(2C|3A|3D)/g, decodeURIComponent);
 }

@@ -45,6 +45,7 @@ export function withLosses(state, fresh) {
   return { losses, recent };
 }
 
+/** @param {{stride: number, points: LossPoint[]}} losses @returns {{stride: number, points: LossPoint[]}} */
 function halved({ stride, points }) {
   const pairs = [];
   for (let i = 0; i < points.length; i += 2) {
@@ -63,14 +64,14 @@ function halved({ stride, points }) {
 /**
  * The floors that the newest chunks are under. Whoever starts from zeros carries nothing across the seam: there the
  * lower floor is passed by chance at most, so it is held only against chunks that all started from a carried state.
- * @param {import("./state.js").State} state
+ * @param {import("./state.js").State} state @param {number[]} recent @param {number} carriedFor
  * @returns {string[]} names of floors
  */
 function floorsAbove({ floors }, recent, carriedFor) {
   if (recent.length < RECENT) return [];
   const mean = meanOf(recent);
   return Object.keys(floors).filter(
-    (name) => floors[name] && mean < floors[name] && (name !== "no_carry" || carriedFor >= RECENT),
+    (name) => floors[name] && mean < (floors[name] ?? 0) && (name !== "no_carry" || carriedFor >= RECENT),
   );
 }
 
@@ -90,9 +91,11 @@ export function withReached(state, fresh) {
   return { carriedFor, reached };
 }
 
+/** @param {Record<string, Reach>} before @param {string[]} above @param {number} update @returns {Record<string, Reach>} */
 function judged(before, above, update) {
   const was = Object.keys(before).filter((name) => before[name].under);
   if (above.join() === was.join()) return before;
+  /** @type {Record<string, Reach>} */
   const reached = {};
   for (const [name, reach] of Object.entries(before)) reached[name] = { ...reach, under: above.includes(name) };
   for (const name of above) if (!was.includes(name)) reached[name] = { since: update, under: true };

@@ -5,8 +5,12 @@
 const EVERY = 80; // ms: 12.5 updates a second
 const REST = 2500; // ms on the last update, before it begins again
 
+/** @typedef {import("./messages.js").FromPage & {type: "recorded"}} Opened without its type */
+/** @typedef {{opened: Omit<Opened, "type">, updates: import("./messages.js").Update[]}} Tape */
+
 export class Recording {
   #store;
+  /** @type {Tape|null} */
   #tape = null;
   #timer = 0;
   #next = 0;
@@ -40,6 +44,7 @@ export class Recording {
     this.#timer = setTimeout(() => this.#play(), this.#next === this.#tape?.updates.length ? REST : EVERY);
   }
 
+  /** @param {Tape} tape */
   #show({ opened, updates }) {
     this.#next %= updates.length;
     if (this.#next === 0) this.#store.dispatch({ type: "recorded", ...opened });

@@ -192,7 +192,7 @@ export function stopped({ notice }) {
   return notice?.kind === "finished" || notice?.kind === "diverged" ? notice.kind : null;
 }
 
-/** How a run stopped is no news once it goes on; where it began is, until it is dismissed, and a file's for a while. */
+/** How a run stopped is no news once it goes on; where it began is, until it is dismissed, and a file's for a while. @param {State} state */
 function keptNotice(state) {
   const { notice, update } = state;
   if (notice?.kind === "loaded" && update >= notice.update + NEWS) return null;
@@ -224,7 +224,7 @@ function resumes({ opening }) {
 
 /** @param {State} state @param {import("./messages.js").Opened} message @returns {State} */
 function opened(state, message) {
-  const goesOn = resumes(state) && state.opening.after === state.update && state.run > 0;
+  const goesOn = resumes(state) && state.opening?.after === state.update && state.run > 0;
   const lostSome = state.opening?.lost || (resumes(state) && !goesOn);
   const changes = message.changes ?? [];
   const next = {
@@ -242,7 +242,7 @@ function opened(state, message) {
   };
   const moved = next.earlier.length > (goesOn ? state.earlier.length : 0) ? movedTo(message) : null;
   if (goesOn) return { ...next, made: state.update, notice: moved ?? state.notice };
-  const { playing, pace } = state.opening?.file ? message.played : state;
+  const { playing, pace } = (state.opening?.file && message.played) || state;
   return {
     ...next,
     playing,
@@ -256,19 +256,19 @@ function opened(state, message) {
   };
 }
 
-/** What a file tells of the updates before: the losses of the first. */
+/** What a file tells of the updates before: the losses of the first. @param {State["opening"]} opening */
 function lossesOf(opening) {
   return Array.from(opening?.file?.losses ?? [], (loss, i) => ({ update: i + 1, loss }));
 }
 
 /** @param {import("./messages.js").Opened} message @returns {Notice} which versions took over from which others */
-function movedTo({ earlier, versions }) {
-  const { until_update: update, versions: before } = earlier.at(-1);
+function movedTo({ earlier = [], versions = {} }) {
+  const { until_update: update, versions: before } = earlier[earlier.length - 1];
   const names = Object.keys({ ...before, ...versions }).filter((name) => name !== "unrolled" && before[name] !== versions[name]);
   return { kind: "moved", update, changes: names.map((name) => `${name} ${before[name] ?? "–"} → ${versions[name] ?? "–"}`).join(", ") };
 }
 
-/** @returns {Notice|null} */
+/** @param {State["opening"]} opening @param {boolean} lostSome @param {number} update @returns {Notice|null} */
 function startedFrom(opening, lostSome, update) {
   if (opening?.rewound) return { kind: "rewound", update, rate: opening.rewound.learning_rate };
   if (opening?.file) return { kind: "loaded", update };
@@ -288,7 +288,7 @@ function changed(state, message) {
   const { type, ...change } = message;
   const changes = inOrder([...state.changes, change]);
   const made = Math.max(state.made, change.after_update);
-  return { ...state, changes, made, current: recipeAfter(state.recipe, changes, made), complaint: null };
+  return { ...state, changes, made, current: recipeAfter(/** @type {import("./messages.js").Recipe} */ (state.recipe), changes, made), complaint: null };
 }
 
 /** @param {State} state @param {Message & {type: "updates"}} message @returns {State} */
@@ -299,11 +299,12 @@ function folded(state, { updates, updates_per_second: rate = null, viewers = 1 }
   const newest = fresh[fresh.length - 1];
   const { losses, recent } = withLosses(state, fresh);
   const made = Math.max(state.made, newest.update);
+  const recipe = /** @type {import("./messages.js").Recipe} */ (state.recipe);
   return {
     ...state,
     made,
     behind: rate === null ? null : { rate, viewers },
-    current: hasCome(state, made) ? recipeAfter(state.recipe, state.changes, made) : state.current,
+    current: hasCome(state, made) ? recipeAfter(recipe, state.changes, made) : state.current,
     recent,
     ...withReached(state, chunks),
     update: newest.update,
@@ -316,7 +317,7 @@ function folded(state, { updates, updates_per_second: rate = null, viewers = 1 }
   };
 }
 
-/** Whether a change that was still to come is in force by the update `made`. */
+/** Whether a change that was still to come is in force by the update `made`. @param {State} state @param {number} made */
 function hasCome({ changes, made: before }, made) {
   return changes.some(({ after_update: after }) => after > before && after <= made);
 }
@@ -324,7 +325,7 @@ function hasCome({ changes, made: before }, made) {
 /** @param {import("./messages.js").Update} update @param {State} state @returns {Chunk} */
 function toChunk(update, { recipe, changes }) {
   const last = changes.findLast((change) => change.after_update < update.update && "carry_state" in change);
-  const { carry_state: carries } = last ?? recipe;
+  const { carry_state: carries } = last ?? /** @type {import("./messages.js").Recipe} */ (recipe);
   return {
     update: update.update,
     length: update.length,
@@ -343,10 +344,12 @@ function toChunk(update, { recipe, changes }) {
   };
 }
 
+/** @param {string} text */
 function fromBase64(text) {
   return Int8Array.from(atob(text), (byte) => byte.charCodeAt(0));
 }
 
+/** @param {Chunk[]} chunks */
 function lastSamples(chunks) {
   let samples = 0;
   let first = chunks.length;

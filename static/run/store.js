@@ -5,8 +5,11 @@ import { apply, initialState } from "./state.js";
  * frame, draws nothing and so acknowledges nothing.
  */
 export class Store {
+  /** @type {((state: import("./state.js").State, drawn: import("./state.js").State|null) => void)[]} */
   #views = [];
+  /** @type {((message: import("./messages.js").Message, before: import("./state.js").State, after: import("./state.js").State) => void)[]} */
   #listeners = [];
+  /** @type {import("./state.js").State|null} */
   #drawn = null;
   #asked = false;
 
