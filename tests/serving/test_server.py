@@ -3,9 +3,6 @@
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,11 +12,9 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.conftest import Server
+from tests.conftest import Server, running
 from tests.support.sockets import eventually
 from tests.support.viewers import PATIENCE, TestViewer, viewer
-
-ROOT = Path(__file__).parents[2]
 
 
 def worker_of(server: Server) -> int:
@@ -117,10 +112,9 @@ def test_a_worker_that_dies_is_replaced_and_sigterm_ends_all_with_1012(start_ser
 
 
 @pytest.mark.parametrize("end", ["ctrl-c", "kill -9"])
-def test_however_the_parent_ends_the_workers_end_too_and_viewers_hear_1012(
-    start_server: Callable[..., Any], end: str
-) -> None:
-    with start_server(workers=2) as server:
+def test_however_the_parent_ends_the_workers_end_too_and_viewers_hear_1012(tmp_path: Path, end: str) -> None:
+    under = ["env"] if end == "kill -9" else []  # as a user starts it: what spawned workers notice is another pipe
+    with running(tmp_path, under=under, workers=2) as server:
         workers = all_workers(server)
         with watched(server, workers) as viewers:
             if end == "ctrl-c":  # a terminal tells all of its processes
@@ -132,20 +126,3 @@ def test_however_the_parent_ends_the_workers_end_too_and_viewers_hear_1012(
         server.process.wait(PATIENCE)
         eventually(lambda: not any(map(is_alive, workers)), PATIENCE, "they end")
         assert "Traceback" not in server.log.read_text()
-
-
-def test_a_worker_that_is_spawned_as_a_user_has_it_ends_with_its_parent() -> None:
-    """What it notices is another pipe than that of one that is forked."""
-    code = "from multiprocessing import get_context; from tests.support.ends import ends_with_parent; "
-    code += "get_context('spawn').Process(target=ends_with_parent).start(); input()"
-    ours, theirs = socket.socketpair()
-    ours.settimeout(2 * PATIENCE)
-    with (
-        ours,
-        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=theirs) as parent,
-    ):
-        theirs.close()
-        assert ours.recv(100) == b"it works"
-        parent.kill()
-        # the worker has the same standard output: it is closed once both are gone
-        assert ours.recv(100) == b""
