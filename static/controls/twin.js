@@ -98,7 +98,7 @@ export class Twin {
     return state && checkpoint && !state.opening ? { id: this.id, checkpoint, shown: rest(state) } : null;
   }
 
-  /** Shows the twin of a kept run, which goes on as soon as that does. @param {import("../earlier/runs.js").Kept["twin"]} kept */
+  /** Shows the twin of a kept run, which goes on as soon as that does. @param {import("../earlier/runs.js").EarlierRun["twin"]} kept */
   takeUp({ id, checkpoint, shown }) {
     this.#leave();
     this.id = id;

@@ -3,7 +3,7 @@ import { grouped } from "../page/words.js";
 
 /** The latest runs of this browser, under the panel of the run: any of them goes on where it stood. */
 
-/** @typedef {import("./runs.js").Kept} Kept */
+/** @typedef {import("./runs.js").EarlierRun} EarlierRun */
 
 /** @param {{words: import("../page/words.js").Words, shelf: import("./shelf.js").Shelf}} page */
 export const build = ({ words, shelf }) => new Earlier(words, shelf);
@@ -12,7 +12,7 @@ export class Earlier {
   #words;
   #shelf;
   #at;
-  /** @type {Kept[]} */
+  /** @type {EarlierRun[]} */
   #runs = [];
   #run = 0;
 

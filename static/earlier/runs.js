@@ -4,7 +4,7 @@
  */
 
 /**
- * @typedef {object} Kept
+ * @typedef {object} EarlierRun
  * @property {number} format of what is kept: what another version of this page kept is left alone
  * @property {string} id of the run
  * @property {number} saved when, in milliseconds since 1970
@@ -68,7 +68,7 @@ function answer(request) {
   });
 }
 
-/** @param {string} id @returns {Promise<Kept|null>} */
+/** @param {string} id @returns {Promise<EarlierRun|null>} */
 export async function find(id) {
   try {
     const runs = (await open()).transaction(RUNS).objectStore(RUNS);
@@ -79,7 +79,7 @@ export async function find(id) {
   }
 }
 
-/** @returns {Promise<Kept[]>} the latest first */
+/** @returns {Promise<EarlierRun[]>} the latest first */
 export async function all() {
   try {
     const runs = await answer((await open()).transaction(RUNS).objectStore(RUNS).index("saved").getAll());
@@ -92,7 +92,7 @@ export async function all() {
 /**
  * Keeps a run, in the place of what was kept of it before; the oldest beyond MOST_RUNS goes. Where the database is open
  * all is said to it before this returns: a page that is left has no later moment.
- * @param {Kept} run
+ * @param {EarlierRun} run
  */
 export async function put(run) {
   try {

@@ -11,7 +11,7 @@ const KEEP_EVERY = 5000; // ms at most; a tab that is hidden or left keeps at on
 /** A run that was given up before this update is not worth one of the places. */
 const WORTH_KEEPING = 20;
 
-/** @typedef {import("./runs.js").Kept} Kept */
+/** @typedef {import("./runs.js").EarlierRun} EarlierRun */
 
 export class Shelf {
   #claims = new Claims();
@@ -42,7 +42,7 @@ export class Shelf {
 
   /**
    * @param {string} hash the address's fragment: where it asks for another run, that one is opened
-   * @returns {Promise<Kept|null>} the run that this tab had before it was reloaded, if no other tab has it
+   * @returns {Promise<EarlierRun|null>} the run that this tab had before it was reloaded, if no other tab has it
    */
   async ofThisTab(hash) {
     const { id, hash: before } = remembered();
@@ -74,24 +74,24 @@ export class Shelf {
     document.addEventListener("visibilitychange", () => document.hidden && this.#put());
   }
 
-  /** @returns {Promise<Kept[]>} the latest runs of this browser but this tab's own */
+  /** @returns {Promise<EarlierRun[]>} the latest runs of this browser but this tab's own */
   async earlier() {
     return (await all()).filter(({ id }) => id !== this.#claims.id);
   }
 
-  /** @param {Kept} kept @returns {Promise<boolean>} false where another tab has it */
+  /** @param {EarlierRun} kept @returns {Promise<boolean>} false where another tab has it */
   async goOn(kept) {
     if (await this.#claims.isTaken(kept.id)) return false;
     this.show((await find(kept.id)) ?? kept);
     return true;
   }
 
-  /** @param {Kept} kept */
+  /** @param {EarlierRun} kept */
   forget({ id }) {
     return remove(id);
   }
 
-  /** Shows a kept run as it was; `live` goes on with it from the next connection on. @param {Kept} kept */
+  /** Shows a kept run as it was; `live` goes on with it from the next connection on. @param {EarlierRun} kept */
   show(kept) {
     const { store, live, ledger, twin } = this.#page;
     this.#put();
@@ -108,7 +108,7 @@ export class Shelf {
     remember(kept.id);
   }
 
-  /** @returns {Kept|null} what was kept of the run, where there was something to keep */
+  /** @returns {EarlierRun|null} what was kept of the run, where there was something to keep */
   #put(state = this.#page.store.state) {
     const { live, bar, ledger, twin } = this.#page;
     const { held: checkpoint } = live;
@@ -138,7 +138,7 @@ export class Shelf {
   }
 }
 
-/** @param {Kept} kept @param {string} hash */
+/** @param {EarlierRun} kept @param {string} hash */
 function isOf({ link }, hash) {
   const asked = (text) => {
     const { recipe, changes, wrong } = readLink(text);

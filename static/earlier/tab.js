@@ -10,7 +10,7 @@ const AT_ONCE = 8192; // bytes: a call has so many arguments at most
 /** What a run has beside what JSON knows. */
 const KINDS = { ArrayBuffer, Int8Array, Uint8Array, Uint16Array, Float32Array, Float64Array };
 
-/** @typedef {import("./runs.js").Kept} Kept */
+/** @typedef {import("./runs.js").EarlierRun} EarlierRun */
 
 /** @returns {{id?: string, hash?: string|null}} the tab's run, and the fragment that it had as the tab was left */
 export function remembered() {
@@ -22,12 +22,12 @@ export function remember(id, hash = null) {
   write(TAB, { id, hash });
 }
 
-/** For the page that is loaded next in this tab. @param {Kept|null} run */
+/** For the page that is loaded next in this tab. @param {EarlierRun|null} run */
 export function carry(run) {
   write(LEFT, run);
 }
 
-/** @returns {Kept|null} what the page before carried over, once; whether it is whole is not known */
+/** @returns {EarlierRun|null} what the page before carried over, once; whether it is whole is not known */
 export function carried() {
   const run = read(LEFT);
   write(LEFT, null);
