@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from model.lab.kinds import KINDS
-from tests.support.lab_page import RECORDING, lab, number, only_quick, row
+from tests.support.lab_page import RECORDING, Resident, lab, number, only_quick, row
 from tests.support.node import folded
 from tests.support.visits import DESK, PHONE, Visit, Visits
 
@@ -25,18 +25,11 @@ PLAN = {
 # ---------------------------------------------------------------- the recording
 
 
-def test_the_recording_comes_only_when_its_panel_comes_near(visit: Visits) -> None:
-    page = visit()
-    fetched: list[str] = []
-    page.page.on("request", lambda request: fetched.append(request.url))
-    page.draws(3)
-    page.pauses()
-    assert not [url for url in fetched if "graphs" in url]
-    lab(page)
-    assert [url for url in fetched if url.endswith("/static/graphs.json")]
-    page.until(lambda: page.page.locator("#graphs-chart .main-svg").count() > 0, "the chart is drawn")
-    drawn = page.page.evaluate("() => document.getElementById('graphs-chart').data.map(({uid, y}) => [uid, y.length])")
-    assert drawn == [[name, len(RECORDING["chunks"]) + 1] for name in KINDS]
+def test_the_recording_comes_only_when_its_panel_comes_near(lab_resident: Resident) -> None:
+    before, near = lab_resident.fetched
+    assert [url for url in before if url.endswith("/static/main.js")]
+    assert not [url for url in before if "graphs" in url]
+    assert [url for url in near if url.endswith("/static/graphs.json")]
 
 
 def test_the_recording_says_when_on_what_and_with_what(visit_with: Callable[..., Visit]) -> None:

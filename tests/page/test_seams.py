@@ -15,7 +15,7 @@ from model.recipe import Change, Recipe
 from tests.support.anew import begins_anew, newest
 from tests.support.lanes import colours, middle
 from tests.support.node import folded
-from tests.support.visits import DESK, SECONDS, Visit, Visits
+from tests.support.visits import DESK, SECONDS, Visit
 
 TALL = DESK | {"height": 1600}
 
@@ -184,19 +184,21 @@ def test_the_lanes_follow_the_waves_pan_and_zoom(rested: Visit) -> None:
     rested.page.evaluate("range => Plotly.relayout('wave', {'xaxis.range': range})", seen)
 
 
-def test_what_is_out_of_sight_asks_for_no_data(visit: Visits) -> None:
-    page = visit(viewport=TALL, charts=False)
+def test_what_is_out_of_sight_asks_for_no_data(page: Visit) -> None:
     page.draws(1)
 
     def views() -> list[str] | None:
         return next((message["views"] for message in reversed(page.sent) if "views" in message), None)
 
-    page.until(lambda: views() == ["gradient", "graph", "hidden"], "lanes and odometer are in sight")
+    for top, wanted in (("document.body.scrollHeight", []), ("0", ["gradient", "graph", "hidden"])):
+        page.page.evaluate(f"scrollTo({{top: {top}, behavior: 'instant'}})")
+        page.until(lambda wanted=wanted: views() == wanted, f"{wanted} is asked for")  # type: ignore[misc]
     page.page.evaluate("document.getElementById('lane-gradient').hidden = true")
     page.until(lambda: views() == ["graph", "hidden"], "a hidden lane needs no gradient")
     page.page.evaluate("scrollTo(0, document.body.scrollHeight)")
     page.until(lambda: views() == [], "nothing of it is in sight")
     page.until(lambda: not {"hidden", "gradient", "nodes"} & set(page.updates()[-1]), "and nothing is sent")
+    page.page.evaluate("document.getElementById('lane-gradient').hidden = false")
 
 
 # ---------------------------------------------------------------- floors

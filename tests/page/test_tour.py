@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from model.recipe import Recipe
-from tests.support.visits import DESK, PHONE, Visit, Visits
+from tests.support.stations import STATIONS
+from tests.support.visits import PHONE, Visit
 from tests.support.words import SENTENCE, WORDS
 
 STATIC = Path(__file__).parents[2] / "static"
-STATIONS = ["picture", "lengths", "state", "gradient", "floors", "microscope", "odometer", "diverge"]
 RIGHT = [3, 3, 1, 2, 1, 3, 2, 3]
 
 
@@ -103,24 +103,6 @@ def test_escape_leaves_the_tour_and_focus_goes_back(page: Visit) -> None:
     page.page.keyboard.press("Escape")
     expect(page.at("tour-card")).to_have_count(0)
     expect(page.at("tour")).to_be_focused()
-
-
-def test_an_address_begins_the_tour_and_the_first_station_draws_the_tutorials_picture(
-    visit: Visits,
-    server_url: str,
-) -> None:
-    page = visit(server_url + "/#tour=1&seed=5", locale="zh-CN")
-    card = page.at("tour-card")
-    expect(card.locator("h2")).to_have_text(WORDS["zh"]["tour.picture.title"])
-    picture = "() => document.querySelector('.tour .picture').data?.map(({name, x, y}) => ({name, x, y})) ?? []"
-    page.until(lambda: len(page.page.evaluate(picture)) == 2, "two curves")
-    cos, sin = page.page.evaluate(picture)
-    assert (len(cos["x"]), cos["x"][0], cos["x"][-1]) == (100, 0, 2)
-    assert (cos["y"][0], round(sin["y"][0], 9), cos["name"]) == (1, 0, WORDS["zh"]["tour.legend.target"])
-    expect(card.locator(".legend")).to_contain_text(WORDS["zh"]["tour.legend.input"])
-    page.until(lambda: len(page.opened()) >= 2, "the station's run")
-    page.at("tour-close").click()
-    page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 5, "the address's run")
 
 
 def test_on_a_phone_the_card_is_a_sheet_over_the_transport(held: Visit) -> None:
@@ -275,46 +257,17 @@ HIDDEN = """() => {
   const last = [...body.querySelectorAll('.choices button')].at(-1).getBoundingClientRect();
   return last.bottom - body.getBoundingClientRect().bottom > 1 || card.hasAttribute('data-more');
 }"""
-CUT = """() => {
-  const pointed = document.querySelector('[data-pointed]');
-  const at = pointed.getBoundingClientRect();
-  const { outlineOffset, outlineWidth } = getComputedStyle(pointed);
-  const [inner, outer] = [parseFloat(outlineOffset), parseFloat(outlineOffset) + parseFloat(outlineWidth)];
-  const within = (box, far) => box.left >= at.left - far && box.right <= at.right + far &&
-    box.top >= at.top - far && box.bottom <= at.bottom + far;
-  const beside = (box, far) => box.right <= at.left - far || box.left >= at.right + far ||
-    box.bottom <= at.top - far || box.top >= at.bottom + far;
-  const cut = [];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let node = walk.nextNode(); node; node = walk.nextNode()) {
-    const parent = node.parentElement;
-    if (!node.data.trim() || !parent.checkVisibility()) continue;
-    if (parent.closest('.tour, #transport, script, option, .notice')) continue;
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    for (const box of range.getClientRects()) {
-      if (box.width <= 1 || within(box, inner) || beside(box, outer + 2)) continue;
-      cut.push(node.data.trim());
-    }
-  }
-  return cut;
-}"""
-"""The texts that the frame around what a station points at runs through, or touches."""
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("size", [PHONE, SMALL], ids=["phone", "small"])
-def test_on_a_phone_every_choice_is_seen_at_once(
-    held: Visit,
-    size: dict[str, int],
-    language: str,
-) -> None:
+def test_on_a_phone_every_choice_is_seen_at_once(held: Visit, language: str) -> None:
     page = held
-    page.page.set_viewport_size(size)  # type: ignore[arg-type]
     page.opens(f"tour=1&lang={language}")
     for name in STATIONS:
         expect(page.at("tour-card")).to_have_attribute("data-station", name)
-        assert not page.page.evaluate(HIDDEN), name
+        for size in (SMALL, PHONE):
+            page.page.set_viewport_size(size)  # type: ignore[arg-type]
+            assert not page.page.evaluate(HIDDEN), name
         page.at("tour-next").tap()
 
 
@@ -326,21 +279,6 @@ def test_where_the_card_is_too_short_it_shows_that_its_words_go_on(held: Visit) 
     expect(card).to_have_attribute("data-more", "")
     body.evaluate("body => body.scrollTo(0, body.scrollHeight)")
     expect(card).not_to_have_attribute("data-more", "")
-
-
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_the_frame_around_what_is_pointed_at_cuts_through_no_words(
-    charted: Visit,
-    size: dict[str, int],
-) -> None:
-    page = charted
-    page.page.set_viewport_size(size)  # type: ignore[arg-type]
-    page.page.emulate_media(reduced_motion="reduce")
-    page.opens("tour=1")
-    for name in STATIONS:
-        expect(page.at("tour-card")).to_have_attribute("data-station", name)
-        page.until(lambda: page.page.evaluate(CUT) == [], f"the frame at {name} cuts through no words")
-        page.at("tour-next").click()
 
 
 def test_the_stations_are_what_the_link_and_the_words_say() -> None:

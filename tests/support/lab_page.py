@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,22 @@ def number(page: Visit, kind: str, column: str) -> Locator:
 Answers = Callable[[WebSocketRoute], object]
 
 
+@dataclass(frozen=True)
+class Resident:
+    """One page for all these tests, who answers its lab's socket, the last of them, and its sockets."""
+
+    page: Visit
+    answers: list[Answers]
+    sockets: list[WebSocketRoute]
+    fetched: tuple[list[str], list[str]]
+    """Before its panel came near, and then."""
+
+
 @pytest.fixture(scope="module")
-def lab_resident(browser: Browser, server_url: str) -> Iterator[tuple[Visit, list[Answers], list[WebSocketRoute]]]:
-    """One page for all these tests; who answers its lab's socket, the last of them; and its sockets."""
+def lab_resident(browser: Browser, server_url: str) -> Iterator[Resident]:
     answers: list[Answers] = [WebSocketRoute.connect_to_server]
     sockets: list[WebSocketRoute] = []
+    fetched: list[str] = []
 
     def opened(route: WebSocketRoute) -> None:
         sockets.append(route)
@@ -48,18 +60,20 @@ def lab_resident(browser: Browser, server_url: str) -> Iterator[tuple[Visit, lis
 
     context = browser.new_context(viewport=DESK, locale="en-US")
     context.route_web_socket("**/ws/graphs", opened)
+    context.on("request", lambda request: fetched.append(request.url))
     page = Visit(context, server_url + "/", charts=False)
+    page.draws(3)
     page.pauses()
-    yield lab(page), answers, sockets
+    before = fetched.copy()
+    lab(page)
+    yield Resident(page, answers, sockets, (before, fetched[len(before) :]))
     context.close()
 
 
 @pytest.fixture
-def visit_with(
-    lab_resident: tuple[Visit, list[Answers], list[WebSocketRoute]],
-) -> Iterator[Callable[..., Visit]]:
+def visit_with(lab_resident: Resident) -> Iterator[Callable[..., Visit]]:
     """The page at its lab, at rest, with the lab's socket answered by the test."""
-    page, answers, sockets = lab_resident
+    page, answers, sockets = lab_resident.page, lab_resident.answers, lab_resident.sockets
 
     def visit_with(answer: Answers | None = None) -> Visit:
         if answer:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,7 +60,7 @@ window.WebSocket = class extends Plain {
 """
 """Keeps the page's sockets at hand, so that a test can say something over them itself."""
 
-PLAYING = re.compile(r"\bplaying\b")
+PLAYING = "document.body.classList.contains('playing')"
 FORGETS = """() => {
   localStorage.clear();
   document.getElementById('notice-action').removeAttribute('data-testid');
@@ -73,6 +72,16 @@ PASTED = """(link) => new Promise((done) => {
   location.hash = location.hash === `#${link}` ? `#${link}&pace=20` : `#${link}`;
 })"""
 """The page takes out of the address what goes without saying, but later: until then the same link again is no news."""
+
+DRAWN = """([update, seconds]) => new Promise((done) => {
+  const looks = new MutationObserver(look);
+  const late = setTimeout(ends, 1000 * seconds);
+  function ends() { looks.disconnect(); clearTimeout(late); done(); }
+  function look() { if (Number(document.body.dataset.update) >= update) ends(); }
+  looks.observe(document.body, {attributes: true, attributeFilter: ['data-update']});
+  look();
+})"""
+"""Has the page itself say when it has drawn an update, of whichever run; to ask again and again costs as much as it."""
 
 
 class Visit:
@@ -137,7 +146,7 @@ class Visit:
     @property
     def update(self) -> int:
         """The newest update drawn."""
-        return int(self.page.locator("body").get_attribute("data-update") or 0)
+        return int(self.page.evaluate("document.body?.dataset.update ?? 0"))
 
     def until(self, holds: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
         """Look again and again, as the page's policy forbids Playwright's own wait_for_function."""
@@ -149,6 +158,7 @@ class Visit:
 
     def draws(self, update: int) -> None:
         """Wait for an update of the newest run to come and to be drawn."""
+        self.page.evaluate(DRAWN, [update, SECONDS])
         self.until(lambda: self._newest() >= update, f"update {update} sent, at {self._newest()}")
         self.until(lambda: self.update >= update, f"update {update} drawn, at {self.update}")
 
@@ -193,18 +203,18 @@ class Visit:
 
     def rests(self) -> None:
         """Have it cost nothing until it begins anew."""
-        script = "() => document.body.classList.contains('playing') && document.getElementById('play').click()"
-        self.page.evaluate(script)
+        self.page.evaluate(f"() => {PLAYING} && document.getElementById('play').click()")
 
     def speaks(self, language: str) -> None:
         """Press the button of a language, and wait until the page speaks it."""
         self.page.locator(f"[data-language={language}]").click()
-        expect(self.page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "zh" else "en")
+        lang = "zh-CN" if language == "zh" else "en"
+        self.until(lambda: self.page.evaluate("document.documentElement.lang") == lang, f"it speaks {lang}")
 
     def pauses(self) -> int:
         """Press pause; the update that the page then rests at. A checkpoint comes behind whatever was under way."""
         self.page.locator("#play").click()
-        expect(self.page.locator("body")).not_to_have_class(PLAYING)
+        self.until(lambda: not self.page.evaluate(PLAYING), "it is paused")
         before = self.asked_for
         self.says({"type": "checkpoint"})
         self.until(lambda: self.asked_for > before, "the server has heard of the pause")

@@ -20,16 +20,18 @@ def everything(page: Visit) -> None:
     """Bring every part of the page in sight, so that all that is built late is there."""
     expect(page.page.locator("#recipe-form .field")).to_have_count(17)
     expect(page.page.locator(".about-button").first).to_be_visible()
-    passes(page)
+    page.page.evaluate(PASSES)
     expect(page.page.locator("#detach-cards li")).to_have_count(5)
     expect(page.page.locator("#graphs [data-kind]")).to_have_count(9)
-    passes(page)  # whatever was built too late for the first time
+    page.page.evaluate(PASSES)  # whatever was built too late for the first time
 
 
-def passes(page: Visit) -> None:
-    """Scroll from top to bottom, with a frame for whatever waits to be seen."""
-    page.page.evaluate("scrollTo(0, 0)")
-    for panel in page.page.locator("[data-panel]").all():
-        if panel.is_visible():
-            panel.scroll_into_view_if_needed()
-        page.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+PASSES = """async () => {
+  scrollTo(0, 0);
+  for (const panel of document.querySelectorAll("[data-panel]")) {
+    if (!panel.checkVisibility()) continue;
+    panel.scrollIntoView({block: "center", behavior: "instant"});
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  }
+}"""
+"""From top to bottom, with a frame for whatever waits to be seen."""
