@@ -25,7 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         fork_the_nursery()
     if is_one_of_several or config.getoption("dist", "no") == "no":
-        config.pluginmanager.import_plugin("tests.support.visits")
+        for fixtures in ("tests.support.visits", "tests.support.lab_page"):
+            config.pluginmanager.import_plugin(fixtures)
 
 
 @dataclass(frozen=True)

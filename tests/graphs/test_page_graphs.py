@@ -4,10 +4,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.support.lab_page import RECORDING, lab_resident, number, only_quick, row, visit_with
+from tests.support.lab_page import RECORDING, number, only_quick, row
 from tests.support.visits import Visit
-
-__all__ = ["lab_resident", "visit_with"]
 
 
 def test_the_quick_kinds_run_here_and_the_rest_stays_recorded(visit_with: Callable[..., Visit]) -> None:

@@ -25,9 +25,14 @@ def eventually_says(server: Server, said: str, seconds: float = PATIENCE) -> Non
 
 
 def training_process(server: Server) -> int:
-    """The child of the server that trains, where it has no other."""
-    found = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True)
-    return int(found.stdout)
+    """The child of the server that trains, once it has no other: one that has ended is there until it is waited for."""
+    eventually(lambda: len(_children(server)) == 1, PATIENCE, "it has one child")
+    return _children(server)[0]
+
+
+def _children(server: Server) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
 
 
 def goes_on_without(server: Server, lose: Callable[[Server], None]) -> None:

@@ -1,9 +1,9 @@
 """What the page knows of a server's limits before one has answered is what the server holds it to."""
 
 import pytest
-from app.messages import MAX_AFTER, Open
-from app.pacing import Pacing
 
+from app.live.pacing import Pacing
+from app.protocol.train import MAX_AFTER, Open
 from model.checkpoint import MAX_BYTES
 from model.recipe import MOST_CHANGES
 from tests.support.node import folded
