@@ -26,7 +26,7 @@ from model.learner import Learner
 from model.play import SLOWEST
 from model.recipe import Change, Recipe
 from tests.conftest import Server, running
-from tests.support.absent import hide_tensorflow
+from tests.support.absent import without_tensorflow
 from tests.support.nursery import World
 from tests.support.sockets import closed, eventually, raw_viewer, say
 from tests.support.viewers import PATIENCE, timeless, viewer
@@ -704,10 +704,9 @@ def test_a_long_value_is_not_echoed(server: Server) -> None:
 
 
 def test_a_framework_that_is_not_installed_is_refused_with_the_way_to_install_it(
-    start_server: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    hide_tensorflow(tmp_path, monkeypatch)
-    with start_server() as server, viewer(server.ws) as one:
+    with running(tmp_path, command=without_tensorflow) as server, viewer(server.ws) as one:
         one.open(play=False)
         checkpoint = one.checkpoint
         refused = one.refusal(type="open", recipe={"framework": "tensorflow"})

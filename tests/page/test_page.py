@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, WebSocketRoute, expect
 from model.export.onnx import to_onnx
 from model.learner import Learner
 from model.recipe import Recipe
-from tests.support.absent import hide_tensorflow
+from tests.conftest import running
+from tests.support.absent import without_tensorflow
 from tests.support.node import folded
 from tests.support.visits import DESK, PHONE, Visit, Visits
 
@@ -176,11 +177,8 @@ def test_every_preset_runs(page: Visit) -> None:
     assert recipes["pretrained"]["weights"] == "sine"
 
 
-def test_without_tensorflow_its_preset_is_disabled_and_says_how_to_install_it(
-    browser: Browser, start_server: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hide_tensorflow(tmp_path, monkeypatch)
-    with start_server() as server:
+def test_without_tensorflow_its_preset_is_disabled_and_says_how_to_install_it(browser: Browser, tmp_path: Path) -> None:
+    with running(tmp_path, command=without_tensorflow) as server:
         context = browser.new_context(viewport=DESK, locale="en-GB")
         page = Visit(context, server.url, charts=False)
         page.draws(1)

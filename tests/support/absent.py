@@ -1,20 +1,13 @@
 """Servers on which TensorFlow is not installed, whatever this machine has."""
 
-from pathlib import Path
-
-import pytest
-
-_SITE = """
+from collections.abc import Sequence
 from importlib import util
 
-find_spec = util.find_spec
-util.find_spec = lambda name, package=None: None if name == "tensorflow" else find_spec(name, package)
-"""
+from tests.support.nursery import unrolled
 
 
-def hide_tensorflow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every Python process that is started from now on looks for it in vain."""
-    site = folder / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(_SITE)
-    monkeypatch.setenv("PYTHONPATH", str(site))
+def without_tensorflow(arguments: Sequence[str]) -> None:
+    """The command of a server that looks for it in vain, as what it forks does."""
+    find_spec = util.find_spec
+    util.find_spec = lambda name, package=None: None if name == "tensorflow" else find_spec(name, package)  # type: ignore[assignment]
+    unrolled(arguments)
