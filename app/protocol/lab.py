@@ -11,7 +11,7 @@ from model.lab.row import Row
 from model.recipe import Frozen
 
 
-class Run(Frozen):
+class RunKinds(Frozen):
     """Run these kinds, one after the other."""
 
     type: Literal["run"]
@@ -24,7 +24,7 @@ class Cancel(Frozen):
     type: Literal["cancel"]
 
 
-FromGuest = Annotated[Run | Cancel, Field(discriminator="type")]
+FromGuest = Annotated[RunKinds | Cancel, Field(discriminator="type")]
 
 read_from_guest: TypeAdapter[FromGuest] = TypeAdapter(FromGuest)
 

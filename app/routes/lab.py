@@ -19,7 +19,7 @@ from app.protocol.lab import (
     Ended,
     FromGuest,
     PlanShown,
-    Run,
+    RunKinds,
     SetUp,
     Waiting,
     read_from_guest,
@@ -94,7 +94,7 @@ class Guest:
             case Cancel():
                 await self._cancel()
                 await self._connection.tell(Cancelled())
-            case Run():
+            case RunKinds():
                 self._check(message.kinds)
                 self._run = asyncio.create_task(self._run_all(message.kinds), name="lab")
 
