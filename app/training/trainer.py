@@ -70,13 +70,12 @@ class Trainer:
     async def count(self, framework: Framework) -> int:
         """How many runs its process holds; answered once that has started. Raises ProcessLost."""
         link = await self._link(framework)
-        return await link.call(CountRuns(link.next_number(), self._account, USUAL_WEIGHT))
+        return await link.call(CountRuns(*self._next(link)))
 
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Run:
         """A new run. Raises what Learner raises, or ProcessLost."""
         link = await self._link(recipe.framework)
-        number, run = link.next_number(), link.next_number()
-        return await link.take_in(Begin(number, self._account, USUAL_WEIGHT, run, recipe, weights, tuple(changes)))
+        return await link.take_in(Begin(*self._next(link), link.next_number(), recipe, weights, tuple(changes)))
 
     async def resume(self, data: bytes) -> tuple[Run, PlayState | None]:
         """A run that goes on from a checkpoint's bytes, and how it was played.
@@ -84,8 +83,7 @@ class Trainer:
         Raises CheckpointError, or what Learner.resume raises, or ProcessLost.
         """
         link = await self._link(await asyncio.to_thread(framework_of, data))
-        number, run_number = link.next_number(), link.next_number()
-        run = await link.take_in(Resume(number, self._account, USUAL_WEIGHT, run_number, data))
+        run = await link.take_in(Resume(*self._next(link), link.next_number(), data))
         return run, run.was_played
 
     def let_go(self) -> None:
@@ -97,19 +95,18 @@ class Trainer:
         """Set live fields. Raises what Learner.change raises, or ProcessLost."""
         Change.model_validate({**fields, "after_update": run.update if after is None else after})
         link = run.link_there()
-        order = ApplyChange(link.next_number(), self._account, USUAL_WEIGHT, run.number, fields, after)
-        change, run.changes = await link.call(order)
+        change, run.changes = await link.call(ApplyChange(*self._next(link), run.number, fields, after))
         return change
 
     async def checkpoint(self, run: Run, played: PlayState) -> bytes:
         """The run at rest, with how it was played. Raises ProcessLost."""
         link = run.link_there()
-        return await link.call(TakeCheckpoint(link.next_number(), self._account, USUAL_WEIGHT, run.number, played))
+        return await link.call(TakeCheckpoint(*self._next(link), run.number, played))
 
     async def compare(self, run: Run, receipt: Receipt) -> Verdict:
         """Hold what the run has made against a receipt. Raises ProcessLost."""
         link = run.link_there()
-        return await link.call(Compare(link.next_number(), self._account, USUAL_WEIGHT, run.number, receipt))
+        return await link.call(Compare(*self._next(link), run.number, receipt))
 
     async def advance(
         self, run: Run, most: int, views: AbstractSet[View], stop_at: int = 0, weight: float = USUAL_WEIGHT
@@ -139,3 +136,7 @@ class Trainer:
         link = self._links[framework]
         await link.open()
         return link
+
+    def _next(self, link: Link) -> tuple[int, int, float]:
+        """Number, account and weight of an order that is no update."""
+        return link.next_number(), self._account, USUAL_WEIGHT
