@@ -256,8 +256,8 @@ class _Workers:
         child = _born("torch", self.world.price)
         target, kwargs = pickle.loads(handed_over)
         config = kwargs["config"]
-        _, settings, _ = config.app.args
-        config.app = partial(make_app, lambda *_: create_app(settings, child, self.world.timing), settings, None)
+        create, settings, _ = config.app.args
+        config.app = partial(make_app, create, settings, child)
         target(**kwargs)
 
 
