@@ -16,7 +16,8 @@ from model.checkpoint import Checkpoint
 from model.learner import Learner
 from model.recipe import Change, Recipe
 from tests.support.axe import AXE, RULES
-from tests.support.keeping import cheap, comes_near, saves
+from tests.support.display import cheap
+from tests.support.keeping import comes_near, saves
 from tests.support.ledger import LEDGER
 from tests.support.node import folded
 from tests.support.visits import PHONE, Visit, Visits

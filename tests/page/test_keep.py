@@ -18,7 +18,8 @@ from torch import nn
 
 from tests.support.anew import begins_anew
 from tests.support.axe import violations
-from tests.support.keeping import cheap, comes_near, drags, saves
+from tests.support.display import cheap
+from tests.support.keeping import comes_near, drags, saves
 from tests.support.visits import DESK, PHONE, Visit, Visits
 
 CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from model.learner import Learner
 from model.recipe import Change, Recipe
 from tests.conftest import Server, running
-from tests.support.display import few_frames, soon, without_charts
+from tests.support.display import cheap, soon
 from tests.support.node import folded
 from tests.support.viewers import viewer
 from tests.support.visits import DESK, PHONE, Visit
@@ -47,9 +47,10 @@ FORGETS_OTHERS = """async () => {
 }"""
 
 
-def cheap(page: Page) -> None:
-    for each in (few_frames, without_charts, soon):
-        each(page)
+def impatient(page: Page) -> None:
+    """Cheap, and soon back when it has lost its connection."""
+    cheap(page)
+    soon(page)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def resident(browser: Browser, server_url: str) -> Iterator[Visit]:
     """One page for all tests that need no other browser and no other server, at three times the pace."""
 
     def prepare(page: Page) -> None:
-        cheap(page)
+        impatient(page)
         page.add_init_script(STILL)
         page.add_init_script(NAMED)
 
@@ -428,7 +429,7 @@ def hall(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         taken.enter_context(inside(server))
         context = browser.new_context(viewport=PHONE, locale="en-US")
 
-        yield Hall(server, Visit(context, f"{server.url}/{FAST}", prepare=cheap), taken.close)
+        yield Hall(server, Visit(context, f"{server.url}/{FAST}", prepare=impatient), taken.close)
         context.close()
 
 

@@ -29,3 +29,9 @@ def without_charts(page: Page) -> None:
 def soon(page: Page) -> None:
     """The seconds that it counts until it tries to connect again are short ones."""
     page.add_init_script(SOON)
+
+
+def cheap(page: Page) -> None:
+    """Few frames and no charts, in the pages beside it too."""
+    few_frames(page)
+    without_charts(page)

@@ -3,9 +3,8 @@
 import base64
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.support.display import few_frames, without_charts
 from tests.support.visits import Visit
 
 DRAG = """([name, data, types]) => {
@@ -15,11 +14,6 @@ DRAG = """([name, data, types]) => {
   const about = {bubbles: true, cancelable: true, dataTransfer: transfer};
   for (const type of types) document.querySelector("#wave").dispatchEvent(new DragEvent(type, about));
 }"""
-
-
-def cheap(page: Page) -> None:
-    few_frames(page)
-    without_charts(page)
 
 
 def drags(page: Visit, name: str, data: bytes, *types: str) -> None:
