@@ -28,7 +28,7 @@ export class AddressBar {
   /** @type {Page|null} */
   #page = null;
   #defaults = null;
-  /** A link whose run has not been opened yet, and what there was before: run 0 is none. */
+  /** A link whose run has not been opened yet, which of all asked for that is, and what there was before: run 0 is none. */
   #pending = null;
   #isHeld = false;
   /** The link of what the page shows, as it was last in the address. @type {string|null} */
@@ -63,12 +63,13 @@ export class AddressBar {
     if (wrong) {
       this.#rests(wrong);
     } else {
-      this.#pending = { link: this.#link, run: 0 };
+      this.#pending = { link: this.#link, asked: 0, run: 0 };
       this.#isHeld = needsDefaults(this.#link);
       hiding.set(this.#link.hidden);
       if (this.#link.pace !== null) store.dispatch({ type: "pace", pace: this.#link.pace });
     }
     addEventListener("hashchange", () => this.#pasted());
+    store.hears(() => this.#pending && queueMicrotask(() => this.#await())); // before the visitor can choose anything else
   }
 
   /** The run to begin with. @returns {[Record<string, any>, import("../run/changes.js").Change[]]} its recipe and its changes */
@@ -94,6 +95,7 @@ export class AddressBar {
   /** @param {Page} page */
   serve(page) {
     this.#page = page;
+    if (this.#pending) this.#pending.asked = page.live.asked; // after a reload its run is there already
   }
 
   /** @param {() => void} listener another link has been opened in this tab, or the default run in place of one */
@@ -126,7 +128,6 @@ export class AddressBar {
 
   /** @param {import("../run/state.js").State} state @param {Record<string, any>|null} defaults of the recipe, once they are known */
   draw(state, defaults) {
-    if (this.#pending) this.#await(state); // before it is let go: after a reload its run may be there already
     if (defaults && !this.#defaults) {
       this.#defaults = defaults;
       if (this.#isHeld) this.#letGo();
@@ -164,11 +165,18 @@ export class AddressBar {
     this.#setPace(link.pace ?? DEFAULT_PACE);
     this.#store.dispatch({ type: "play" });
     this.#page.live.start(link.recipe, link.changes);
+    this.#pending.asked = this.#page.live.asked;
   }
 
-  #await(state) {
-    const { link, run } = this.#pending;
-    if (state.run > run) {
+  /** Shows or refuses the pending link, as soon as its run is there or was refused. */
+  #await() {
+    if (!this.#pending || !this.#page) return;
+    const { link, asked, run } = this.#pending;
+    const { state } = this.#store;
+    if (asked !== this.#page.live.asked) {
+      this.#pending = null; // the visitor has asked for another run in the meantime
+      this.#store.redraw();
+    } else if (state.run > run) {
       this.#pending = null;
       this.#show(link);
     } else if (state.complaint && !state.opening) {
@@ -219,7 +227,7 @@ export class AddressBar {
     const wrong = this.#wrong(link);
     const { run, pace, playing } = this.#store.state;
     this.refusal = null;
-    this.#pending = { link, run, pace, playing };
+    this.#pending = { link, asked: this.#page.live.asked, run, pace, playing };
     if (wrong) {
       this.#refuse(wrong);
       return;

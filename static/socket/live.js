@@ -43,6 +43,8 @@ export class Live {
   /** What each part of the page wants to be shown of an update. @type {Map<string, string[]>} */
   #views = new Map();
   #wishes = new Wishes();
+  /** Counts the runs that the page asked for in place of another: of the first it is 0. */
+  asked = 0;
   #wanted;
   #store;
   #url;
@@ -101,6 +103,7 @@ export class Live {
   takeUp(held) {
     const { recipe, changes } = this.#store.state;
     this.#wanted = { recipe, changes };
+    this.asked += 1;
     this.#opening.forget();
     this.#wishes.forget();
     this.#checkpoint = this.#good = held;
@@ -124,6 +127,7 @@ export class Live {
    */
   start(recipe, changes = []) {
     this.#wanted = { recipe, changes };
+    this.asked += 1;
     this.#wishes.forget();
     this.#opening.forget();
     this.#good = null;
@@ -140,6 +144,7 @@ export class Live {
    * @param {ArrayBuffer} bytes a checkpoint
    */
   load(bytes) {
+    this.asked += 1;
     this.#opening.file = bytes;
     if (this.#ready()) this.#openFile();
     else this.#hurry();

@@ -127,6 +127,35 @@ def test_another_link_in_the_same_tab_is_opened_and_one_that_is_refused_leaves_t
     page.until(lambda: page.opened()[-1]["recipe"]["seed"] == 1, "the default run")
 
 
+def test_a_twin_chosen_before_a_links_run_is_drawn_stays_chosen(page: Visit) -> None:
+    expect(page.page.locator("#recipe-seed")).to_be_enabled()
+    page.page.evaluate("""() => {
+      const wire = wires.at(-1);
+      const select = document.getElementById('twin');
+      wire.addEventListener('message', function chooses({data}) {
+        if (typeof data !== 'string' || JSON.parse(data).type !== 'opened') return;
+        wire.removeEventListener('message', chooses);
+        select.value = 'uniform';
+        select.dispatchEvent(new Event('change'));
+      });
+      location.hash = '#seed=9&hide=network';
+    }""")
+    follows(page, "seed=9&twin=uniform&hide=network")
+    expect(page.page.locator("#network")).to_be_hidden()
+
+
+def test_a_run_asked_for_while_a_links_is_on_its_way_is_not_taken_for_it(page: Visit) -> None:
+    expect(page.page.locator("#recipe-seed")).to_be_enabled()
+    page.page.evaluate("""() => {
+      addEventListener('hashchange', () => document.getElementById('reset').click(), {once: true});
+      location.hash = '#seed=9&hide=network&twin=uniform&theme=dark';
+    }""")
+    follows(page, "")
+    assert page.opened()[-1]["recipe"]["seed"] == 1
+    expect(page.page.locator("#network")).to_be_visible()
+    assert page.at("twin").input_value() == ""
+
+
 REFUSED = [
     ("#hidden_size=500", "Hidden size: from 1 to 128, not 500."),
     ("#hide=recipe.nose", "hide: there is no “recipe.nose”; there are recipe."),
