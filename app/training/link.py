@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import weakref
-from asyncio import Future, Transport
+from asyncio import BaseTransport, Future, Task, Transport
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from app.telemetry.metrics import Metrics
 from app.training.child import Child, Frames, framed
@@ -76,7 +76,7 @@ class Link(asyncio.Protocol):
         self.process = 0
         """How many processes this link has lost: a run belongs to one process, and the next one knows nothing of it."""
         self._transport: Transport | None = None
-        self._opening = asyncio.Lock()
+        self._opening: Task[None] | None = None
         self._frames = Frames()
         self._numbers = count()
         self._orders: list[Order] = []  # of this turn of the event loop
@@ -89,19 +89,33 @@ class Link(asyncio.Protocol):
         return next(self._numbers)
 
     async def open(self) -> None:
-        """Start the process if it is not there, and listen to it."""
-        async with self._opening:
-            if self._transport is not None:
-                return
-            loop = asyncio.get_running_loop()
-            if self.child is None:
-                self.child = await loop.run_in_executor(None, self._start)
-            self._frames = Frames()
-            self._metrics.training_started.labels(framework=self._framework).inc()
-            if self._framework == "torch":
-                self._metrics.training_process = self.child.process.pid
-            self.child.socket.setblocking(False)
-            self._transport, _ = await loop.create_connection(lambda: self, sock=self.child.socket)
+        """Start the process if it is not there, and listen to it. Raises ProcessLost.
+
+        It is begun for all who wait: that one of them goes meanwhile must not leave it half done.
+        """
+        if self._transport is None:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(self._open())
+                self._opening.add_done_callback(lambda opening: opening.cancelled() or opening.exception())
+            await asyncio.shield(self._opening)
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self.child is None:
+            self.child = await loop.run_in_executor(None, self._start)
+        self._frames = Frames()
+        self._metrics.training_started.labels(framework=self._framework).inc()
+        if self._framework == "torch":
+            self._metrics.training_process = self.child.process.pid
+        self.child.socket.setblocking(False)
+        try:
+            await loop.create_connection(lambda: self, sock=self.child.socket)
+        except BaseException:
+            self.close()  # its socket is closed: the next one has another
+            raise
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        self._transport = cast(Transport, transport)
 
     def _start(self) -> Child:
         """Start a training process. Raises ProcessLost where no process or file is to be had at the moment."""
