@@ -18,9 +18,10 @@ from model.program import Company, NotFinite, Outcome, Program, StateArray, Task
 from model.recipe import MOST_CHANGES, Change, Recipe
 from model.signal import Chunk, Signal, named_bits
 from model.tensorflow.program import MakeProgram, TensorFlowProgram
+from model.torch_program import TorchProgram
 
-MakeTorch = Callable[[Recipe, Network], Program]
-"""Makes the program of a recipe for PyTorch from a network; `Fleet.join`, or `TorchProgram`, the reference."""
+MakeCompiled = Callable[[Recipe, Network], Program]
+"""Makes the compiled program of a recipe from a network."""
 
 
 @dataclass  # not frozen: that takes twice as long to make
@@ -70,7 +71,7 @@ class Learner:
     Args:
         weights: what to start from where the recipe's `weights` names a model; of the recipe's cell and size.
         changes: a change log to replay, in order of `after_update`.
-        torch: makes the program; by default a seat in a fleet of its own. Those who share one can advance together.
+        compiled: makes the program of a recipe that is compiled; by default a seat in a fleet of its own.
         tensorflow: makes the program of a recipe whose framework that is; another one may run it elsewhere.
 
     Raises:
@@ -84,15 +85,17 @@ class Learner:
         recipe: Recipe,
         weights: Checkpoint | None = None,
         changes: Sequence[Change] = (),
-        torch: MakeTorch | None = None,
+        compiled: MakeCompiled | None = None,
         tensorflow: MakeProgram = TensorFlowProgram,
     ) -> None:
         network = _drawn(recipe) if weights is None else weights.network()
         self.program: Program
         if recipe.framework == "tensorflow":
             self.program = tensorflow(recipe.hidden_size, recipe.optimizer, network.arrays())
+        elif recipe.framework == "torch":
+            self.program = TorchProgram(recipe, network)
         else:
-            self.program = (torch or Fleet().join)(recipe, network)
+            self.program = (compiled or Fleet().join)(recipe, network)
         self.recipe = recipe
         self.now = recipe
         self.update = 0
@@ -247,7 +250,7 @@ class Learner:
 
     @classmethod
     def resume(
-        cls, checkpoint: Checkpoint, torch: MakeTorch | None = None, tensorflow: MakeProgram = TensorFlowProgram
+        cls, checkpoint: Checkpoint, compiled: MakeCompiled | None = None, tensorflow: MakeProgram = TensorFlowProgram
     ) -> "Learner":
         """Go on from a checkpoint, to the bit as if there had been no rest where the versions are the same.
 
@@ -258,7 +261,7 @@ class Learner:
         if not checkpoint.resumable:
             raise ValueError("this checkpoint holds a network without a run: start one from its weights instead")
         run = checkpoint.run
-        learner = cls(run.recipe, checkpoint, torch=torch, tensorflow=tensorflow)
+        learner = cls(run.recipe, checkpoint, compiled=compiled, tensorflow=tensorflow)
         learner.update = run.update
         learner.earlier = run.moved(learner.versions)
         learner._loss_sum = run.loss_sum

@@ -41,7 +41,7 @@ def measure() -> Speed:
     began, cpu = perf_counter(), process_time()
     alone = Learner(Recipe())
     fleet = Fleet()
-    together = [Learner(Recipe(seed=seed), torch=fleet.join) for seed in range(1, 1 + LEARNERS)]
+    together = [Learner(Recipe(seed=seed), compiled=fleet.join) for seed in range(1, 1 + LEARNERS)]
     weights = Weights.of(Checkpoint.from_bytes(bundled()["sine"]).network())
     phase = np.arange(SAMPLES) * np.pi / 9
     sine = np.sin(phase).astype(np.float32)

@@ -49,7 +49,8 @@ class Trainer:
         self._account = next(self._accounts)
         self._load = Load()
         self._links = {
-            "torch": Link("torch", metrics, self._load, child),
+            "compiled": (own := Link("torch", metrics, self._load, child)),
+            "torch": own,
             "tensorflow": Link("tensorflow", metrics, self._load, None),
         }
 
@@ -88,7 +89,7 @@ class Trainer:
 
     def let_go(self) -> None:
         """Tell the processes of runs that nobody holds any more."""
-        for link in self._links.values():
+        for link in set(self._links.values()):
             link.let_go()
 
     async def change(self, run: Run, fields: dict[str, object], after: int | None) -> Change:
@@ -127,7 +128,7 @@ class Trainer:
         return self._load.is_high
 
     def close(self) -> None:
-        for link in self._links.values():
+        for link in set(self._links.values()):
             link.close()
 
     async def _link(self, framework: Framework) -> "Link":

@@ -63,8 +63,8 @@ def told(update: Update | Diverged) -> tuple[bytes, ...]:
 @RANDOM
 @given(recipes(most_size=50, most_rate=0.02))
 def test_fleet_and_reference_agree_over_60_updates_in_float64(recipe: Recipe) -> None:
-    ours = Learner(recipe, torch=Fleet(np.float64).join)
-    reference = Learner(recipe, torch=partial(TorchProgram, dtype=torch.float64))
+    ours = Learner(recipe, compiled=Fleet(np.float64).join)
+    reference = Learner(recipe, compiled=partial(TorchProgram, dtype=torch.float64))
     for _ in range(60):
         assert ours.advance().loss == pytest.approx(reference.advance().loss, rel=1e-4)
 
@@ -72,7 +72,7 @@ def test_fleet_and_reference_agree_over_60_updates_in_float64(recipe: Recipe) ->
 @RANDOM
 @given(recipes(most_rate=0.02))
 def test_fleet_and_reference_agree_over_10_updates_in_float32(recipe: Recipe) -> None:
-    ours, reference = Learner(recipe), Learner(recipe, torch=TorchProgram)
+    ours, reference = Learner(recipe), Learner(recipe, compiled=TorchProgram)
     for _ in range(10):
         assert ours.advance().loss == pytest.approx(reference.advance().loss, rel=1e-4)
 
@@ -82,8 +82,8 @@ def test_fleet_and_reference_agree_over_10_updates_in_float32(recipe: Recipe) ->
 @pytest.mark.parametrize("train", [True, False])
 def test_views_are_the_references(cell: str, size: int, train: bool) -> None:
     recipe = Recipe.model_validate({"cell": cell, "hidden_size": size, "most_streams": 3, "train": train})
-    ours = Learner(recipe, torch=Fleet(np.float64).join)
-    reference = Learner(recipe, torch=partial(TorchProgram, dtype=torch.float64))
+    ours = Learner(recipe, compiled=Fleet(np.float64).join)
+    reference = Learner(recipe, compiled=partial(TorchProgram, dtype=torch.float64))
     for _ in range(5):
         mine, theirs = ours.advance(ALL_VIEWS), reference.advance(ALL_VIEWS)
         assert mine.nodes == theirs.nodes
@@ -120,10 +120,10 @@ def test_the_same_bits_alone_and_in_any_company_for_any_hidden_size(cell: str, s
     fleet = Fleet()
     padded = -(-size // VECTOR) * VECTOR
     others = [
-        Learner(recipe.model_copy(update={"seed": seed, "hidden_size": max(1, padded - seed)}), torch=fleet.join)
+        Learner(recipe.model_copy(update={"seed": seed, "hidden_size": max(1, padded - seed)}), compiled=fleet.join)
         for seed in range(2, 8)
     ]
-    learner = Learner(recipe, torch=fleet.join)
+    learner = Learner(recipe, compiled=fleet.join)
     for at in range(8):
         company = others[: at % 4]
         together = [*company, learner, *others[4 : 4 + at % 3]]
@@ -166,18 +166,18 @@ def test_the_same_bits_whoever_joins_leaves_pauses_and_changes(data: st.DataObje
     )
     log = [Change.model_validate({"after_update": at, **fields}) for at, fields in sorted(changes.items())]
     fleet = Fleet()
-    learner = Learner(watched, changes=log, torch=fleet.join)
+    learner = Learner(watched, changes=log, compiled=fleet.join)
     others: list[Learner] = []
     seen: list[tuple[bytes, ...]] = []
     for tick in data.draw(ticks(watched)):
-        others += [Learner(recipe, torch=fleet.join) for recipe in tick.joining]
+        others += [Learner(recipe, compiled=fleet.join) for recipe in tick.joining]
         for leaving in tick.leaving[: len(others)]:
             others.pop(leaving % len(others))
         together = [other for other, plays in zip(others, cycle(tick.playing), strict=False) if plays]
         if tick.pauses:
             advance_together([(one, NOTHING) for one in together])
         if tick.resumes:
-            learner = Learner.resume(Checkpoint.from_bytes(learner.checkpoint().to_bytes()), torch=fleet.join)
+            learner = Learner.resume(Checkpoint.from_bytes(learner.checkpoint().to_bytes()), compiled=fleet.join)
         place = tick.place % (len(together) + 1)
         together.insert(place, learner)
         made = advance_together([(one, NOTHING) for one in together])[place]
@@ -192,7 +192,7 @@ def test_the_same_bits_whoever_joins_leaves_pauses_and_changes(data: st.DataObje
 def test_more_than_one_tile_gives_the_same_bits() -> None:
     count = TILE_LEARNERS + 9
     fleet = Fleet()
-    together = [Learner(Recipe(seed=seed, samples=4), torch=fleet.join) for seed in range(count)]
+    together = [Learner(Recipe(seed=seed, samples=4), compiled=fleet.join) for seed in range(count)]
     for _ in range(3):
         made = advance_together([(one, NOTHING) for one in together])
     for seed in (0, 5, count - 1):
@@ -203,7 +203,7 @@ def test_more_than_one_tile_gives_the_same_bits() -> None:
 def test_one_that_diverges_stops_alone() -> None:
     wild = Recipe(optimizer="sgd", learning_rate=1.0, hidden_size=128)
     fleet = Fleet()
-    learners = [Learner(recipe, torch=fleet.join) for recipe in (Recipe(hidden_size=128, optimizer="sgd"), wild)]
+    learners = [Learner(recipe, compiled=fleet.join) for recipe in (Recipe(hidden_size=128, optimizer="sgd"), wild)]
     calm = Learner(Recipe(hidden_size=128, optimizer="sgd"))
     stopped = False
     while not stopped:
@@ -220,7 +220,7 @@ def test_one_that_diverges_stops_alone() -> None:
 
 def test_who_leaves_makes_room_and_nobody_elses_numbers_move() -> None:
     fleet = Fleet()
-    learners = {seed: Learner(Recipe(seed=seed), torch=fleet.join) for seed in range(40)}
+    learners = {seed: Learner(Recipe(seed=seed), compiled=fleet.join) for seed in range(40)}
     alone = Learner(Recipe(seed=39))
     alone.advance()
     advance_together([(one, NOTHING) for one in learners.values()])
@@ -235,5 +235,5 @@ def test_who_leaves_makes_room_and_nobody_elses_numbers_move() -> None:
     assert told(learners[39].advance()) == [told(alone.advance()) for _ in range(2)][-1]
     learners.clear()
     gc.collect()
-    Learner(Recipe(hidden_size=1, cell="gru"), torch=fleet.join)
+    Learner(Recipe(hidden_size=1, cell="gru"), compiled=fleet.join)
     assert slab not in fleet.slabs, "nothing is kept of an architecture that nobody trains"

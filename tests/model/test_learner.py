@@ -37,7 +37,7 @@ def run(learner: Learner, count: int, views: frozenset[View] = frozenset()) -> l
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
 def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(seed: int, shape: dict[str, int]) -> None:
-    learner = Learner(Recipe(seed=seed, **shape), torch=Fleet(np.float64).join)
+    learner = Learner(Recipe(seed=seed, **shape), compiled=Fleet(np.float64).join)
     start = Learner(Recipe(seed=seed)).checkpoint().network()
     updates = [learner.advance() for _ in range(60)]
     expected = tutorial.losses(start, [update.length for update in updates], torch.float64)

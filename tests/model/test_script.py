@@ -90,7 +90,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize("name", RUNS)
 def test_the_script_prints_the_references_losses_to_the_bit(name: str, printed: dict[str, str]) -> None:
     recipe, changes, weights = of(*RUNS[name])
-    learner = Learner(recipe, weights, changes, torch=TorchProgram)
+    learner = Learner(recipe, weights, changes, compiled=TorchProgram)
     made = [learner.advance() for _ in range(recipe.stop_after)]
     assert rows(printed[name]) == [(update.update, update.length, np.float32(update.loss)) for update in made]
     assert printed[name].startswith(learner.program.text + "\n")
