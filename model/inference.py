@@ -10,7 +10,6 @@ from jaxtyping import Float, Float32, Float64
 from numpy import ndarray
 from numpy.typing import NDArray
 
-from model.fleet.cells import sigmoid
 from model.network import Network, state_parts
 from model.recipe import Cell
 
@@ -144,7 +143,7 @@ def _rnn(gates: Numbers, h: Numbers, c: Numbers) -> None:
 
 def _gru(gates: Numbers, h: Numbers, c: Numbers) -> None:
     r, z, n_from_h, n = gates.reshape(4, *h.shape)
-    sigmoid(gates[: 2 * len(h)])
+    _sigmoid(gates[: 2 * len(h)])
     n_from_h *= r
     n += n_from_h
     _tanh(n, n)
@@ -155,7 +154,7 @@ def _gru(gates: Numbers, h: Numbers, c: Numbers) -> None:
 
 def _lstm(gates: Numbers, h: Numbers, c: Numbers) -> None:
     i, f, o, g = gates.reshape(4, *h.shape)
-    sigmoid(gates[: 3 * len(h)])
+    _sigmoid(gates[: 3 * len(h)])
     _tanh(g, g)
     g *= i
     c *= f
@@ -208,3 +207,11 @@ def doubts(sequence: Float32[ndarray, "time"], trained: tuple[float, float] = TR
         text = f"about {interval:.3g} radians between samples: the model was trained on {range_}"
         found.append(Doubt("interval", text))
     return found
+
+
+def _sigmoid(values: Float64[ndarray, "..."]) -> None:
+    """The logistic function 1 / (1 + exp(-x)), in place."""
+    np.negative(values, out=values)
+    np.exp(values, out=values)
+    values += 1
+    np.reciprocal(values, out=values)

@@ -11,17 +11,17 @@ import torch
 from jaxtyping import Float32, Float64
 
 from model.checkpoint import PROVEN, Checkpoint, Earlier, RunRecord, signal_tensors, versions
-from model.fleet.fleet import Fleet
+from model.compiled.program import CompiledProgram
 from model.network import Network, state_parts
 from model.play import PlayState, View
-from model.program import Company, NotFinite, Outcome, Program, StateArray, Task
+from model.program import NotFinite, Outcome, Program, StateArray, Task
 from model.recipe import MOST_CHANGES, Change, Recipe
 from model.signal import Chunk, Signal, named_bits
 from model.tensorflow.program import MakeProgram, TensorFlowProgram
 from model.torch_program import TorchProgram
 
 MakeCompiled = Callable[[Recipe, Network], Program]
-"""Makes the compiled program of a recipe from a network."""
+"""Makes the compiled program of a recipe from a network; a test may want it in float64."""
 
 
 @dataclass  # not frozen: that takes twice as long to make
@@ -71,7 +71,7 @@ class Learner:
     Args:
         weights: what to start from where the recipe's `weights` names a model; of the recipe's cell and size.
         changes: a change log to replay, in order of `after_update`.
-        compiled: makes the program of a recipe that is compiled; by default a seat in a fleet of its own.
+        compiled: makes the program of a recipe that is compiled.
         tensorflow: makes the program of a recipe whose framework that is; another one may run it elsewhere.
 
     Raises:
@@ -85,7 +85,7 @@ class Learner:
         recipe: Recipe,
         weights: Checkpoint | None = None,
         changes: Sequence[Change] = (),
-        compiled: MakeCompiled | None = None,
+        compiled: MakeCompiled = CompiledProgram,
         tensorflow: MakeProgram = TensorFlowProgram,
     ) -> None:
         network = _drawn(recipe) if weights is None else weights.network()
@@ -95,7 +95,7 @@ class Learner:
         elif recipe.framework == "torch":
             self.program = TorchProgram(recipe, network)
         else:
-            self.program = (compiled or Fleet().join)(recipe, network)
+            self.program = compiled(recipe, network)
         self.recipe = recipe
         self.now = recipe
         self.update = 0
@@ -172,23 +172,20 @@ class Learner:
         Raises:
             Diverged: something is no longer finite; nothing of this update remains.
         """
-        (update,) = advance_together([(self, views)])
-        if isinstance(update, Diverged):
-            raise update
-        return update
-
-    def draw(self, views: AbstractSet[View]) -> tuple[Chunk, Task]:
-        """Draw the next chunk, and the task to learn from it."""
         before = self._signal.stream_ids
         chunk = self._signal.next()
         rate = self.now.learning_rate if self.now.train else None
-        return chunk, Task(chunk.input, chunk.target, self._carried(chunk.stream_ids, before), rate, views)
-
-    def conclude(self, chunk: Chunk, made: Outcome | NotFinite) -> Update | Diverged:
-        """Go on past a chunk that was drawn, or back before it where its outcome is not finite."""
-        if isinstance(made, NotFinite):
+        try:
+            made = self.program.run(
+                Task(chunk.input, chunk.target, self._carried(chunk.stream_ids, before), rate, views)
+            )
+        except NotFinite as bad:
             self._signal.undo()
-            return Diverged(self.update + 1, made.tensor, self.checkpoint())
+            raise Diverged(self.update + 1, bad.tensor, self.checkpoint()) from None
+        return self._conclude(chunk, made)
+
+    def _conclude(self, chunk: Chunk, made: Outcome) -> Update:
+        """Go on past a chunk."""
         self._state = made.carried
         if len(self._losses) == self.update < PROVEN:
             self._losses.append(made.loss)
@@ -250,7 +247,10 @@ class Learner:
 
     @classmethod
     def resume(
-        cls, checkpoint: Checkpoint, compiled: MakeCompiled | None = None, tensorflow: MakeProgram = TensorFlowProgram
+        cls,
+        checkpoint: Checkpoint,
+        compiled: MakeCompiled = CompiledProgram,
+        tensorflow: MakeProgram = TensorFlowProgram,
     ) -> "Learner":
         """Go on from a checkpoint, to the bit as if there had been no rest where the versions are the same.
 
@@ -271,22 +271,6 @@ class Learner:
         learner.program.load(checkpoint.tensors, run.optimizer_steps)
         learner._replay(run.changes)
         return learner
-
-
-def advance_together(asked: Sequence[tuple[Learner, AbstractSet[View]]]) -> list[Update | Diverged]:
-    """One update of each learner, with its views; those that share a fleet are run side by side.
-
-    The numbers are those that each would have made alone. A learner that diverges stands where it stood.
-    """
-    drawn = [learner.draw(views) for learner, views in asked]
-    made: dict[int, Outcome | NotFinite] = {}
-    companies: dict[Company, list[int]] = {}
-    for at, (learner, _) in enumerate(asked):
-        companies.setdefault(learner.program.company, []).append(at)
-    for company, places in companies.items():
-        outcomes = company.run_together([(asked[at][0].program, drawn[at][1]) for at in places])
-        made |= zip(places, outcomes, strict=True)
-    return [learner.conclude(drawn[at][0], made[at]) for at, (learner, _) in enumerate(asked)]
 
 
 def _drawn(recipe: Recipe) -> Network:

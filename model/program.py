@@ -1,9 +1,8 @@
-"""Program: what learns from a chunk. The tutorial has two, PyTorch's and TensorFlow's; a Learner runs either."""
+"""Program: what learns from a chunk. There is a compiled one, and the tutorial has two: PyTorch's and TensorFlow's."""
 
-from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -75,10 +74,6 @@ class Program(Protocol):
     @property
     def steps(self) -> int: ...
 
-    @property
-    def company(self) -> "Company":
-        """What runs it beside others; programs that can be run side by side have the same."""
-
     def run(self, task: Task) -> Outcome:
         """Predict a chunk and learn from it. Raises NotFinite; then nothing has moved."""
 
@@ -87,28 +82,3 @@ class Program(Protocol):
 
     def load(self, tensors: Tensors, steps: int) -> None:
         """Take over a checkpoint's moments after so many steps; the weights are there from the start."""
-
-
-@runtime_checkable
-class Company(Protocol):
-    """Programs that may learn at the same time."""
-
-    def run_together(self, asked: Sequence[tuple[Any, Task]]) -> list[Outcome | NotFinite]:
-        """Run the task of each program, no program twice; the numbers are those that each would have made alone."""
-
-
-class OneByOne:
-    """The company of programs that gain nothing from others."""
-
-    def run_together(self, asked: Sequence[tuple[Program, Task]]) -> list[Outcome | NotFinite]:
-        """As `Company.run_together` says."""
-        return [self._run(program, task) for program, task in asked]
-
-    def _run(self, program: Program, task: Task) -> Outcome | NotFinite:
-        try:
-            return program.run(task)
-        except NotFinite as bad:
-            return bad
-
-
-ONE_BY_ONE = OneByOne()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from model.checkpoint import Tensors
 from model.network import Network, State, count_nodes
 from model.optimizer import Optimizer
-from model.program import ONE_BY_ONE, Company, NotFinite, Outcome, Task, finite
+from model.program import NotFinite, Outcome, Task, finite
 from model.recipe import Recipe
 
 
@@ -33,10 +33,6 @@ class TorchProgram:
     @property
     def steps(self) -> int:
         return self._optimizer.steps
-
-    @property
-    def company(self) -> Company:
-        return ONE_BY_ONE
 
     def run(self, task: Task) -> Outcome:
         """As `Program.run` says."""

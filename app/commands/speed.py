@@ -7,9 +7,8 @@ from time import perf_counter, process_time
 import numpy as np
 
 from model.checkpoint import Checkpoint
-from model.fleet.fleet import Fleet
 from model.inference import Weights, predict
-from model.learner import Learner, advance_together
+from model.learner import Learner
 from model.recipe import Recipe
 from model.weights import bundled
 
@@ -40,8 +39,7 @@ def measure() -> Speed:
     """Trains one learner of the default recipe, then 64 of them, then has the pretrained model answer sequences."""
     began, cpu = perf_counter(), process_time()
     alone = Learner(Recipe())
-    fleet = Fleet()
-    together = [Learner(Recipe(seed=seed), compiled=fleet.join) for seed in range(1, 1 + LEARNERS)]
+    together = [Learner(Recipe(seed=seed)) for seed in range(1, 1 + LEARNERS)]
     weights = Weights.of(Checkpoint.from_bytes(bundled()["sine"]).network())
     phase = np.arange(SAMPLES) * np.pi / 9
     sine = np.sin(phase).astype(np.float32)
@@ -50,7 +48,7 @@ def measure() -> Speed:
         predict(weights, [sine], [None])
 
     alone_rate = _rate(alone.advance)
-    together_rate = LEARNERS * _rate(lambda: advance_together([(learner, frozenset()) for learner in together]))
+    together_rate = LEARNERS * _rate(lambda: [learner.advance() for learner in together])
     predictions = _rate(answer)
     (answered,), _ = predict(weights, [sine], [None])
     error = float(np.sqrt(np.mean((answered - np.cos(phase))[FINDS_PHASE:] ** 2)))

@@ -21,6 +21,7 @@ from app.training.fair_queue import FairQueue, Piece
 from app.training.orders import Advance, Call, Done, Order
 from app.training.runs import Runs
 from app.training.turns import Price, Turns, as_it_took
+from model.compiled.machine_code import compile_all
 from model.recipe import Framework
 
 TURN_SECONDS = 0.008
@@ -148,6 +149,8 @@ def main(framework: Framework, descriptor: int, price: Price = as_it_took) -> No
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=descriptor)
     pipe.setblocking(False)
+    if framework != "tensorflow":
+        compile_all()  # before anybody is told that it is there
     process = TrainingProcess(pipe, framework, price)
     gc.collect()
     gc.freeze()

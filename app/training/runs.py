@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 
 from app.training.orders import ApplyChange, Begin, Call, Compare, CountRuns, Facts, Resume, TakeCheckpoint
 from model.checkpoint import Checkpoint
-from model.fleet.fleet import Fleet
 from model.learner import Learner
 from model.play import PlayState
 from model.recipe import Change, Framework, Recipe
@@ -18,7 +17,6 @@ class Runs:
 
     def __init__(self, framework: Framework) -> None:
         self._framework = framework
-        self._fleet = Fleet()
         self._learners: dict[int, Learner] = {}
         self.seconds: dict[int, float] = {}  # what the newest update of each took
 
@@ -51,11 +49,11 @@ class Runs:
         return result
 
     def _begin(self, run: int, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Facts:
-        return self._take_in(run, Learner(recipe, weights, changes, self._fleet.join), None)
+        return self._take_in(run, Learner(recipe, weights, changes), None)
 
     def _resume(self, run: int, data: bytes) -> Facts:
         checkpoint = Checkpoint.from_bytes(data)
-        return self._take_in(run, Learner.resume(checkpoint, self._fleet.join), checkpoint.run.played)
+        return self._take_in(run, Learner.resume(checkpoint), checkpoint.run.played)
 
     def _take_in(self, run: int, learner: Learner, played: PlayState | None) -> Facts:
         self._learners[run] = learner

@@ -6,7 +6,7 @@ from time import perf_counter, process_time
 from app.protocol.updates import encode_update
 from app.training.orders import Advance, Turn
 from app.training.runs import Runs
-from model.learner import Diverged, Update, advance_together
+from model.learner import Diverged
 from model.recipe import Recipe
 
 Price = Callable[[Recipe, float], float]
@@ -30,24 +30,19 @@ class Turns:
         self.ticks: list[tuple[int, float]] = []
 
     def tick(self) -> None:
-        """Make one update of each run that goes on, encode it, and share out what it cost."""
-        began, cpu = perf_counter(), process_time()
-        made = advance_together([(self._runs[order.run], order.views) for order in self.going])
-        for order, one in zip(self.going, made, strict=True):
-            if isinstance(one, Diverged):
-                self._diverged[order.number] = one.tensor
-            else:
-                self._texts[order.number].append(encode_update(one))
-        seconds = perf_counter() - began
-        # of the maths its own share, of the rest as much as any other; nothing of what other processes took
-        own = [sum(one.milliseconds.values()) / 1e3 if isinstance(one, Update) else 0.0 for one in made]
-        rest = max(0.0, seconds - sum(own)) / len(own)
-        busy = (process_time() - cpu) / seconds
-        for order, part in zip(self.going, own, strict=True):
-            cost = self._price(self._runs[order.run].recipe, busy * (part + rest))
+        """Make one update of each run that goes on, encode it, and note what it cost: no time that others took."""
+        began = perf_counter()
+        for order in self.going:
+            cpu = process_time()
+            learner = self._runs[order.run]
+            try:
+                self._texts[order.number].append(encode_update(learner.advance(order.views)))
+            except Diverged as end:
+                self._diverged[order.number] = end.tensor
+            cost = self._price(learner.recipe, process_time() - cpu)
             self.seconds[order.number] += cost
             self._runs.seconds[order.run] = cost
-        self.ticks.append((len(made), perf_counter() - began))
+        self.ticks.append((len(self.going), perf_counter() - began))
         self.going = [order for order in self.going if not self._is_over(order)]
 
     def _is_over(self, order: Advance) -> bool:

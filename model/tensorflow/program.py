@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from model.checkpoint import Tensors
 from model.optimizer import BETA2, EPSILON
-from model.program import ONE_BY_ONE, Company, NotFinite, Outcome, Program, Task
+from model.program import NotFinite, Outcome, Program, Task
 from model.tensorflow.static_graph import static_graph
 
 Weights = Mapping[str, np.ndarray]
@@ -63,10 +63,6 @@ class TensorFlowProgram:
         self.parameters = sum(int(weight.size) for weight in weights.values())
         self.versions = {"tensorflow": self._graph.version}
         self.steps = 0
-
-    @property
-    def company(self) -> Company:
-        return ONE_BY_ONE
 
     def run(self, task: Task) -> Outcome:
         """As `Program.run` says. There is one stream, always."""
