@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from model.checkpoint import Checkpoint
-from model.fleet.fleet import Fleet
+from model.compiled.program import CompiledProgram
 from model.learner import Diverged, Learner, Update
 from model.play import View
 from model.recipe import MOST_CHANGES, Change, Recipe
@@ -37,7 +38,7 @@ def run(learner: Learner, count: int, views: frozenset[View] = frozenset()) -> l
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
 def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(seed: int, shape: dict[str, int]) -> None:
-    learner = Learner(Recipe(seed=seed, **shape), compiled=Fleet(np.float64).join)
+    learner = Learner(Recipe(seed=seed, **shape), compiled=partial(CompiledProgram, dtype=np.float64))
     start = Learner(Recipe(seed=seed)).checkpoint().network()
     updates = [learner.advance() for _ in range(60)]
     expected = tutorial.losses(start, [update.length for update in updates], torch.float64)
