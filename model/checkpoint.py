@@ -18,18 +18,18 @@ from jaxtyping import Shaped
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from safetensors import SafetensorError
-from threadpoolctl import threadpool_info
 
 from model.network import Network, state_parts, tensor_shapes
 from model.play import PlayState
 from model.recipe import MOST_CHANGES, Change, Framework, Frozen, Recipe
 from model.signal import GENERATORS, SignalState
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout of the blob."""
 
-READABLE = (1, FORMAT)
-"""Versions that are read. The first kept neither losses nor play state nor earlier versions."""
+READABLE = (1, 2, FORMAT)
+"""Versions that are read. The first kept neither losses nor play state nor earlier versions; in the first two the
+framework `torch` is what is called `compiled` since."""
 
 PROVEN = 2000
 """A run keeps the losses of so many updates, its first: a receipt is made of them."""
@@ -86,7 +86,7 @@ class Earlier(Frozen):
 
 def _readable(version: int) -> int:
     if version not in READABLE:
-        ours = " and ".join(map(str, READABLE))
+        ours = f"{', '.join(map(str, READABLE[:-1]))} and {FORMAT}"
         what = "the file is of version {version}; versions {ours} can be read here"
         raise PydanticCustomError("format", what, {"version": version, "ours": ours})
     return version
@@ -103,13 +103,11 @@ class _Format(Frozen):
 class _WithFramework(Frozen):
     model_config = ConfigDict(extra="ignore")
 
-    framework: Framework = "torch"
+    framework: Framework = "compiled"
 
 
-class _Framed(Frozen):
+class _Framed(_Format):
     """The framework in a checkpoint's header: it says to which process a run belongs."""
-
-    model_config = ConfigDict(extra="ignore")
 
     recipe: _WithFramework
 
@@ -216,19 +214,25 @@ class Checkpoint:
         except (SafetensorError, ValueError, KeyError, OverflowError) as error:
             raise CheckpointError(f"not a safetensors file: {str(error)[:100]}") from None
         _check(run, tensors)
-        return cls(run, tensors)
+        return cls(*_in_todays_format(run, tensors))
 
 
 def framework_of(data: bytes) -> Framework:
-    """The framework that a checkpoint's bytes name; PyTorch where they name none: whoever reads them will say why.
+    """The framework of the run in a checkpoint's bytes; `compiled` where none can be read: whoever reads all says why.
 
     Raises:
         CheckpointError: there is no run in them.
     """
     try:
-        return _Framed.model_validate_json(_run_text(data)).recipe.framework
+        framed = _Framed.model_validate_json(_run_text(data))
     except ValidationError:
-        return "torch"
+        return "compiled"
+    return meant(framed.recipe.framework, before=framed.format < FORMAT)
+
+
+def meant(framework: Framework, *, before: bool) -> Framework:
+    """What a file means by a framework's name. `before` there were three, `torch` was what learns in NumPy."""
+    return "compiled" if before and framework == "torch" else framework
 
 
 def model_id(data: bytes) -> str:
@@ -237,18 +241,19 @@ def model_id(data: bytes) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a run's numbers depend on beside its recipe."""
+    """The versions that every run's numbers depend on beside its recipe, whatever learns.
+
+    Initial weights are drawn by PyTorch, the signal by NumPy. What a `Program` depends on further it says itself.
+    """
     return dict(_versions())
 
 
 @cache
 def _versions() -> Mapping[str, str]:
-    blas: Mapping[str, object] = next((library for library in threadpool_info() if library["user_api"] == "blas"), {})
     return {
         "unrolled": metadata.version("unrolled"),
         "torch": torch.__version__,
         "numpy": np.__version__,
-        "blas": " ".join(str(blas.get(key, "")) for key in ("internal_api", "version", "architecture")).strip(),
         "processor": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}",
     }
 
@@ -295,6 +300,16 @@ def _read_run(data: bytes) -> RunRecord:
         where = ".".join(str(part) for part in first["loc"])[:80] or "run"
         raise CheckpointError(f"{where}: {first['msg'][:200]}") from None
     return run
+
+
+def _in_todays_format(run: RunRecord, tensors: Tensors) -> tuple[RunRecord, Tensors]:
+    """What a file of an earlier format holds, as this one says it. The losses that it never kept are none."""
+    if run.format == FORMAT:
+        return run, tensors
+    if "hidden_state" in tensors:
+        tensors = {"losses": np.zeros(0, np.float32), **tensors}
+    recipe = run.recipe.model_copy(update={"framework": meant(run.recipe.framework, before=True)})
+    return run.model_copy(update={"format": FORMAT, "recipe": recipe}), tensors
 
 
 def _check(run: RunRecord, tensors: Tensors) -> None:

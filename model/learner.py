@@ -32,7 +32,7 @@ class Update:
     chunks so far, as the TensorFlow tutorial prints it. `milliseconds` is all that depends on a clock. The rest
     is there when its view was asked for: `hidden` states, the norm ‖∂L/∂h_t‖ as `gradient`, `prediction_after`
     the weights moved, and the number of `nodes` in the graph: those of autograd behind this chunk's loss, or all
-    operations of the graph that TensorFlow built once.
+    operations of the graph that TensorFlow built once; what is compiled has none.
     """
 
     update: int
@@ -274,6 +274,6 @@ class Learner:
 
 
 def _drawn(recipe: Recipe) -> Network:
-    """A new network of this recipe. Both frameworks start from it: same seed, same weights."""
+    """A new network of this recipe. Each framework starts from it: same seed, same weights."""
     seed = int(named_bits(recipe.seed, "weights").random_raw() >> 1)
     return Network(recipe.cell, recipe.hidden_size, torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""Program: what learns from a chunk. There is a compiled one, and the tutorial has two: PyTorch's and TensorFlow's."""
+"""Program: what learns from a chunk: PyTorch's or TensorFlow's, as the tutorial has them, or a compiled one."""
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -41,7 +41,8 @@ class Outcome:
     """The result of one chunk.
 
     `carried` is the state after the last time step, cut off from its graph. `milliseconds` is what each part took:
-    `forward`, `backward` and `optimizer`, or `run` where they are one call. The rest answers the views.
+    `forward`, `backward` and `optimizer`, or `run` where they are one call. The rest answers the views; `nodes` is None
+    where there is no graph to count.
     """
 
     prediction: Float32[np.ndarray, "streams time"]

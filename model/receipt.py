@@ -2,15 +2,18 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from jaxtyping import Float32
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from model.checkpoint import MOST_EARLIER, PROVEN, Checkpoint, Earlier, Versions
+from model.checkpoint import MOST_EARLIER, PROVEN, Checkpoint, Earlier, Versions, meant
 from model.learner import Learner
 from model.recipe import MOST_CHANGES, Change, Frozen, Recipe
+
+FORM: Final = 2
+"""Version of the form. In the first the framework `torch` is what is called `compiled` since."""
 
 
 class Receipt(Frozen):
@@ -20,13 +23,20 @@ class Receipt(Frozen):
     where `earlier` is not empty, others made the first.
     """
 
-    unrolled_receipt: Literal[1] = Field(1, description="version of this form")
+    unrolled_receipt: Literal[1, 2] = Field(FORM, description="version of this form")
     recipe: Recipe
     changes: tuple[Change, ...] = Field((), max_length=MOST_CHANGES, fail_fast=True)
     updates: int = Field(ge=1, le=PROVEN, description="how many losses are hashed")
     losses_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     versions: Versions
     earlier: tuple[Earlier, ...] = Field((), max_length=MOST_EARLIER, fail_fast=True)
+
+    @model_validator(mode="after")
+    def _in_todays_form(self) -> "Receipt":
+        if self.unrolled_receipt == FORM:
+            return self
+        recipe = self.recipe.model_copy(update={"framework": meant(self.recipe.framework, before=True)})
+        return self.model_copy(update={"unrolled_receipt": FORM, "recipe": recipe})
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Receipt":

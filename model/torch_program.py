@@ -26,7 +26,7 @@ class TorchProgram:
         self.network = network.to(dtype)
         self.text = str(network)
         self.parameters = network.parameter_count()
-        self.versions: dict[str, str] = {}  # what every checkpoint names is all
+        self.versions: dict[str, str] = {}  # PyTorch's is named by every run
         self._dtype = dtype
         self._optimizer = Optimizer(recipe, dict(network.named_parameters()))
 

@@ -37,7 +37,7 @@ class UpdateShown(BaseModel):
     gradient: list[Row] | None = Field(None, description="view `gradient`: the norm of ∂L/∂h at each time step")
     prediction_after: list[Row] | None = Field(None, description="view `after`: made after the weights moved")
     nodes: int | None = Field(
-        None, description="view `graph`: autograd nodes behind the loss, or TensorFlow's operations"
+        None, description="view `graph`: autograd nodes behind the loss in PyTorch, or TensorFlow's operations"
     )
 
 

@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 from app.live.pacing import Timing
 from app.serving.server import GRACE_SECONDS, PING_SECONDS
 from app.serving.wire import CLOSE_SECONDS
-from model.checkpoint import METADATA, Checkpoint
+from model.checkpoint import FORMAT, METADATA, Checkpoint
 from model.learner import Learner
 from model.play import SLOWEST
 from model.recipe import Change, Recipe
@@ -74,8 +74,9 @@ def test_a_run_opens_with_its_full_recipe_and_a_checkpoint_and_plays(server: Ser
         assert [update["update"] for update in updates] == list(range(1, len(updates) + 1))
 
 
-def test_what_is_sent_is_what_the_learner_makes_to_the_bit(server: Server) -> None:
-    recipe = {"cell": "gru", "most_streams": 3, "noise": 0.1}
+@pytest.mark.parametrize("framework", ["compiled", "torch"])
+def test_what_is_sent_is_what_the_learner_makes_to_the_bit(server: Server, framework: str) -> None:
+    recipe = {"framework": framework, "cell": "gru", "most_streams": 3, "noise": 0.1}
     with viewer(server.ws) as one:
         one.open(recipe=recipe, pace="max", views=["hidden", "gradient", "after", "graph"])
         sent = one.updates(25)
@@ -87,7 +88,8 @@ def test_what_is_sent_is_what_the_learner_makes_to_the_bit(server: Server) -> No
         assert message["t"] == made.t.tolist()
         for name in ("input", "target", "prediction", "gradient", "prediction_after"):
             assert np.array(message[name], np.float32).tobytes() == getattr(made, name).tobytes()
-        assert message["nodes"] == made.nodes
+        assert message.get("nodes") == made.nodes
+        assert ("nodes" in message) is (framework == "torch")
         hidden = np.stack([np.frombuffer(base64.b64decode(stream), np.int8) for stream in message["hidden"]])
         assert made.hidden is not None
         assert np.abs(hidden.reshape(made.hidden.shape) / 127 - made.hidden).max() <= 0.5 / 127 + 1e-6
@@ -95,7 +97,7 @@ def test_what_is_sent_is_what_the_learner_makes_to_the_bit(server: Server) -> No
 
 def test_views_change_as_the_run_goes(server: Server) -> None:
     with viewer(server.ws) as one:
-        one.open(play=False)
+        one.open(recipe={"framework": "torch"}, play=False)
         shown = []
         for views in ([], ["graph"], ["hidden", "gradient"], []):
             one.send(type="views", views=views)
@@ -609,12 +611,12 @@ def test_a_checkpoint_of_other_versions_goes_on_and_says_that_bits_are_not_promi
 def test_a_checkpoint_of_an_unknown_format_is_refused_with_a_sentence(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(play=False)
-        future = rewritten(one.checkpoint, format=3, what_nobody_knows_yet=[1])
+        future = rewritten(one.checkpoint, format=FORMAT + 1, what_nobody_knows_yet=[1])
         one.send(type="open", resume=True)
         one.socket.send(future)
         error = one.until("error")
         assert error["code"] == "bad_checkpoint"
-        assert "version 3; versions 1 and 2 can be read here" in error["detail"]
+        assert "version 4; versions 1, 2 and 3 can be read here" in error["detail"]
 
 
 def test_a_checkpoint_that_is_none_is_refused_and_the_old_run_goes_on(server: Server) -> None:

@@ -3,7 +3,7 @@
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,9 +14,23 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
-from model.checkpoint import MAX_BYTES, METADATA, MOST_EARLIER, PROVEN, Checkpoint, CheckpointError, model_id
+from model.checkpoint import (
+    FORMAT,
+    MAX_BYTES,
+    METADATA,
+    MOST_EARLIER,
+    PROVEN,
+    Checkpoint,
+    CheckpointError,
+    framework_of,
+    model_id,
+    versions,
+)
 from model.learner import Learner
+from model.network import Network
+from model.program import Program
 from model.recipe import MOST_CHANGES, Change, Recipe
+from model.torch_program import TorchProgram
 
 
 def made(updates: int = 5, **fields: Any) -> Checkpoint:
@@ -84,7 +98,59 @@ def test_a_run_of_format_1_goes_on_without_the_losses_that_it_never_kept() -> No
     other = Learner.resume(good)
     assert learner.advance().loss == other.advance().loss
     again = Checkpoint.from_bytes(learner.checkpoint().to_bytes())
-    assert (again.run.format, len(again.losses)) == (2, 0)
+    assert (again.run.format, len(again.losses)) == (FORMAT, 0)
+
+
+FORMATS = Path(__file__).parent / "formats"
+"""Files of one run, written by the releases that made such: twelve updates of a GRU with two streams and a change."""
+
+EARLIER_FORMATS = [(FORMATS / f"checkpoint-{number}.safetensors").read_bytes() for number in (1, 2)]
+NEXT_LOSS = 0.440248
+"""Of that run's update 13, in all releases but for rounding."""
+
+
+def elsewhere(recipe: Recipe, network: Network) -> Program:
+    """The compiled program of a maker that has other versions."""
+    program = Learner(recipe).program
+    program.versions = {"maker": "another"}
+    return program
+
+
+@pytest.mark.parametrize("data", EARLIER_FORMATS, ids=["1", "2"])
+def test_a_file_of_an_earlier_format_that_says_torch_is_compiled_and_goes_on(data: bytes) -> None:
+    checkpoint = Checkpoint.from_bytes(data)
+    assert (checkpoint.recipe.framework, framework_of(data), checkpoint.run.format) == ("compiled", "compiled", FORMAT)
+    learner = Learner.resume(checkpoint)
+    assert not isinstance(learner.program, TorchProgram)
+    assert learner.advance().loss == pytest.approx(NEXT_LOSS, rel=1e-4)
+    again = learner.checkpoint().to_bytes()
+    assert (framework_of(again), Checkpoint.from_bytes(again).run.update) == ("compiled", 13)
+
+
+@pytest.mark.parametrize("data", EARLIER_FORMATS, ids=["1", "2"])
+def test_a_run_of_an_earlier_format_that_moves_to_another_maker_says_so(data: bytes) -> None:
+    checkpoint = Checkpoint.from_bytes(data)
+    moved = Learner.resume(checkpoint, compiled=elsewhere)
+    assert [(each.until_update, each.versions) for each in moved.earlier] == [(12, checkpoint.run.versions)]
+
+
+@pytest.mark.parametrize("framework", ["compiled", "torch"])
+def test_a_file_of_todays_format_means_the_framework_that_it_says(framework: str) -> None:
+    blob = made(framework=framework).to_bytes()
+    checkpoint = Checkpoint.from_bytes(blob)
+    assert (framework_of(blob), checkpoint.recipe.framework) == (framework, framework)
+    assert isinstance(Learner.resume(checkpoint).program, TorchProgram) is (framework == "torch")
+    assert checkpoint.to_bytes() == blob
+
+
+def test_the_versions_of_a_run_are_those_of_all_and_those_of_what_learns() -> None:
+    class Made:
+        versions: ClassVar = {"maker": "another", "processor": "this one"}
+
+    learner = Learner(Recipe(), compiled=lambda *_: Made())  # type: ignore[arg-type, return-value]
+    assert learner.versions == versions() | Made.versions
+    assert made(framework="torch").run.versions == versions()
+    assert {"unrolled", "torch", "numpy", "processor"} == versions().keys()
 
 
 def test_the_losses_of_the_first_updates_travel_along_to_the_bit() -> None:
@@ -137,7 +203,7 @@ NAN, INF = np.full(1, np.nan, np.float32), np.full(1, np.inf, np.float32)
         (safetensors.numpy.save({"a": NAN}, {"other": "{}"}), "is missing"),
         (safetensors.numpy.save({"a": NAN}, {METADATA: "{}"}), "recipe"),
         (safetensors.numpy.save({"a": NAN}, {METADATA: "[" * 100_000}), "run"),
-        (altered({"format": 99}), "version 99; versions 1 and 2"),
+        (altered({"format": 99}), "version 99; versions 1, 2 and 3"),
         (altered({"recipe": {"hidden_size": 129}}), "recipe.hidden_size"),
         (altered({"recipe": {"hidden_size": 16}}), "should be float32"),
         (altered({"recipe": {"cell": "lstm"}}), "should be float32"),

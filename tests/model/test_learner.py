@@ -12,12 +12,16 @@ from pydantic import ValidationError
 
 from model.checkpoint import Checkpoint
 from model.compiled.program import CompiledProgram
-from model.learner import Diverged, Learner, Update
+from model.learner import Diverged, Learner, MakeCompiled, Update
+from model.network import count_nodes
 from model.play import View
-from model.recipe import MOST_CHANGES, Change, Recipe
+from model.recipe import MOST_CHANGES, Cell, Change, Framework, Recipe
+from model.torch_program import TorchProgram
 from tests.support import tutorial
 
 ALL_VIEWS: frozenset[View] = frozenset(("hidden", "gradient", "after", "graph"))
+COMPANY: tuple[tuple[Framework, Cell], ...] = (("torch", "lstm"), ("compiled", "rnn"), ("torch", "rnn"))
+EITHER = pytest.mark.parametrize("framework", ["compiled", "torch"])
 
 
 def told(update: Update) -> dict[str, object]:
@@ -37,8 +41,15 @@ def run(learner: Learner, count: int, views: frozenset[View] = frozenset()) -> l
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
-def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(seed: int, shape: dict[str, int]) -> None:
-    learner = Learner(Recipe(seed=seed, **shape), compiled=partial(CompiledProgram, dtype=np.float64))
+@pytest.mark.parametrize(
+    "compiled",
+    [partial(CompiledProgram, dtype=np.float64), partial(TorchProgram, dtype=torch.float64)],
+    ids=["compiled", "torch"],
+)
+def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(
+    seed: int, shape: dict[str, int], compiled: MakeCompiled
+) -> None:
+    learner = Learner(Recipe(seed=seed, **shape), compiled=compiled)
     start = Learner(Recipe(seed=seed)).checkpoint().network()
     updates = [learner.advance() for _ in range(60)]
     expected = tutorial.losses(start, [update.length for update in updates], torch.float64)
@@ -48,10 +59,11 @@ def test_the_tutorials_losses_are_reproduced_in_float64_over_60_updates(seed: in
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("shape", [{}, {"longest": 1}], ids=["dynamic", "static"])
 @pytest.mark.parametrize("learning_rate", [0.002, 0.02])
+@EITHER
 def test_the_tutorials_losses_are_reproduced_in_float32_over_10_updates(
-    seed: int, shape: dict[str, int], learning_rate: float
+    seed: int, shape: dict[str, int], learning_rate: float, framework: Framework
 ) -> None:
-    recipe = Recipe(seed=seed, learning_rate=learning_rate, **shape)
+    recipe = Recipe(seed=seed, framework=framework, learning_rate=learning_rate, **shape)
     learner = Learner(recipe)
     start = Learner(recipe).checkpoint().network()
     updates = [learner.advance() for _ in range(10)]
@@ -67,8 +79,10 @@ def test_static_and_dynamic_presets_have_the_tutorials_lengths() -> None:
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_the_same_recipe_and_changes_give_the_same_updates(cell: str, optimizer: str) -> None:
-    recipe = Recipe.model_validate({"cell": cell, "optimizer": optimizer, "most_streams": 3, "noise": 0.05})
+@EITHER
+def test_the_same_recipe_and_changes_give_the_same_updates(cell: str, optimizer: str, framework: str) -> None:
+    fields = {"cell": cell, "optimizer": optimizer, "framework": framework, "most_streams": 3, "noise": 0.05}
+    recipe = Recipe.model_validate(fields)
     changes = [Change(after_update=7, learning_rate=0.005), Change(after_update=12, carry_state=False)]
     assert run(Learner(recipe, changes=changes), 25) == run(Learner(recipe, changes=changes), 25)
 
@@ -92,8 +106,10 @@ def test_changes_made_live_and_replayed_give_the_same_updates() -> None:
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("streams", [1, 5])
-def test_a_checkpoint_in_the_middle_changes_nothing(cell: str, optimizer: str, streams: int) -> None:
-    recipe = Recipe.model_validate({"cell": cell, "optimizer": optimizer, "most_streams": streams, "noise": 0.1})
+@EITHER
+def test_a_checkpoint_in_the_middle_changes_nothing(cell: str, optimizer: str, streams: int, framework: str) -> None:
+    fields = {"cell": cell, "optimizer": optimizer, "framework": framework, "most_streams": streams, "noise": 0.1}
+    recipe = Recipe.model_validate(fields)
     whole = Learner(recipe, changes=[Change(after_update=14, learning_rate=0.004)])
     expected = run(whole, 30)
     learner = Learner(recipe, changes=[Change(after_update=14, learning_rate=0.004)])
@@ -105,12 +121,46 @@ def test_a_checkpoint_in_the_middle_changes_nothing(cell: str, optimizer: str, s
     assert learner.checkpoint().to_bytes() == whole.checkpoint().to_bytes()
 
 
-def test_looking_on_changes_nothing() -> None:
-    assert run(Learner(Recipe(cell="gru")), 20, ALL_VIEWS) == run(Learner(Recipe(cell="gru")), 20)
+@EITHER
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_looking_on_changes_nothing(cell: str, framework: str) -> None:
+    recipe = Recipe.model_validate({"cell": cell, "framework": framework})
+    watched, unwatched = Learner(recipe), Learner(recipe)
+    assert run(watched, 20, ALL_VIEWS) == run(unwatched, 20)
+    assert watched.checkpoint().to_bytes() == unwatched.checkpoint().to_bytes()
 
 
-def test_views_show_what_they_say() -> None:
-    learner = Learner(Recipe(most_streams=3, fewest_streams=3))
+def test_a_run_of_pytorch_is_the_same_bytes_alone_and_in_company_of_any_framework() -> None:
+    alone = Learner(Recipe(framework="torch", most_streams=3))
+    expected = run(alone, 12)
+    watched, company = Learner(alone.recipe), Fleet()
+    others = [
+        Learner(Recipe(framework=framework, seed=seed, cell=cell), compiled=company.join)
+        for seed, (framework, cell) in enumerate(COMPANY)
+    ]
+    made = []
+    for at in range(12):
+        together = [*others[: at % 4], watched, *others[at % 4 :]]
+        made.append(advance_together([(one, ALL_VIEWS if at % 2 else frozenset()) for one in together])[at % 4])
+    assert [told(update) for update in made if isinstance(update, Update)] == expected
+    assert watched.checkpoint().to_bytes() == alone.checkpoint().to_bytes()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_run_of_pytorch_has_the_nodes_of_its_own_graph_and_a_compiled_one_has_none(cell: str) -> None:
+    recipe = Recipe.model_validate({"framework": "torch", "cell": cell, "train": False})
+    learner = Learner(recipe)
+    network = learner.checkpoint().network()
+    update = learner.advance(frozenset(("graph",)))
+    x, y = (torch.tensor(rows).unsqueeze(-1) for rows in (update.input, update.target))
+    assert update.nodes == count_nodes(torch.nn.functional.mse_loss(network(x)[0], y))
+    assert learner.advance().nodes is None, "it is counted for who asks"
+    assert Learner(recipe.model_copy(update={"framework": "compiled"})).advance(ALL_VIEWS).nodes is None
+
+
+@EITHER
+def test_views_show_what_they_say(framework: Framework) -> None:
+    learner = Learner(Recipe(most_streams=3, fewest_streams=3, framework=framework))
     update = learner.advance(ALL_VIEWS)
     assert update.hidden is not None
     assert update.gradient is not None
@@ -150,8 +200,9 @@ def test_without_training_the_weights_stay() -> None:
     assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
-def test_a_change_of_learning_rate_keeps_adams_moments() -> None:
-    learner = Learner(Recipe())
+@EITHER
+def test_a_change_of_learning_rate_keeps_adams_moments(framework: Framework) -> None:
+    learner = Learner(Recipe(framework=framework))
     run(learner, 10)
     before = learner.checkpoint().tensors["optimizer.out.weight.exp_avg_sq"]
     learner.change({"learning_rate": 0.001})
@@ -190,10 +241,11 @@ def test_a_stream_that_joins_starts_from_zero_state() -> None:
         ({"optimizer": "sgd", "learning_rate": 1.0, "hidden_size": 128}, {"out.weight.grad", "loss"}),
     ],
 )
+@EITHER
 def test_divergence_names_the_first_bad_tensor_and_hands_out_the_last_good_state(
-    fields: dict[str, object], tensor: set[str]
+    fields: dict[str, object], tensor: set[str], framework: str
 ) -> None:
-    recipe = Recipe.model_validate(fields)
+    recipe = Recipe.model_validate(fields | {"framework": framework})
     learner = Learner(recipe)
     made: list[dict[str, object]] = []
 
@@ -229,8 +281,9 @@ def test_views_stay_finite_until_a_run_diverges(cell: str) -> None:
         advance_until_it_diverges()
 
 
-def test_a_weight_that_overflows_is_undone() -> None:
-    learner = Learner(Recipe())
+@EITHER
+def test_a_weight_that_overflows_is_undone(framework: Framework) -> None:
+    learner = Learner(Recipe(framework=framework))
     run(learner, 3)
     learner.change({"learning_rate": 1.0})
     moments = learner.checkpoint()

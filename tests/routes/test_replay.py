@@ -81,6 +81,32 @@ def test_a_receipt_covers_the_losses_that_are_kept_and_the_changes_that_bear_on_
     assert receipt.earlier == earlier[:1]
 
 
+FIRST_FORM = (Path(__file__).parents[1] / "model" / "formats" / "receipt-1.json").read_text()
+"""A receipt as the releases wrote it whose NumPy learner went by the name of `torch`."""
+
+
+def test_a_receipt_of_the_first_form_that_says_torch_means_compiled() -> None:
+    assert json.loads(FIRST_FORM)["recipe"]["framework"] == "torch"
+    receipt = Receipt.model_validate_json(FIRST_FORM)
+    assert receipt.recipe.framework == "compiled"
+    learner = Learner(receipt.recipe, changes=receipt.changes)
+    for _ in range(receipt.updates):
+        learner.advance()
+    assert receipt.compared(learner).equal or receipt.versions != learner.versions
+
+
+@pytest.mark.parametrize("framework", ["compiled", "torch"])
+def test_a_receipt_of_todays_form_means_the_framework_that_it_says(server: Server, framework: str) -> None:
+    receipt = json.loads(Receipt.of(made(20, framework=framework)).model_dump_json())
+    assert (receipt["unrolled_receipt"], receipt["recipe"]["framework"]) == (2, framework)
+    with verifier(server) as socket:
+        verdict = said(socket, type="verify", receipt=receipt)[-1]
+        other = {"compiled": "torch", "torch": "compiled"}[framework]
+        swapped = receipt | {"recipe": receipt["recipe"] | {"framework": other}}
+        assert said(socket, type="verify", receipt=swapped)[-1]["equal"] is False
+    assert (verdict["equal"], verdict["versions"]) == (True, receipt["versions"])
+
+
 def test_what_has_no_losses_gets_no_receipt(server: Server) -> None:
     sine = httpx.get(server.url + "/models/sine").content
     lost = Checkpoint(CHECKPOINT.run, {**CHECKPOINT.tensors, "losses": np.zeros(3, np.float32)})
@@ -150,7 +176,7 @@ def test_a_replay_that_diverges_is_not_equal_and_says_how_far_it_came(server: Se
         ({"type": "verify", "receipt": RECEIPT | {"updates": 0}}, "out_of_range", "receipt.updates"),
         ({"type": "verify", "receipt": RECEIPT | {"updates": PROVEN + 1}}, "out_of_range", "receipt.updates"),
         ({"type": "verify", "receipt": RECEIPT | {"losses_sha256": "no"}}, "wrong_type", "receipt.losses_sha256"),
-        ({"type": "verify", "receipt": RECEIPT | {"unrolled_receipt": 2}}, "wrong_type", "receipt.unrolled_receipt"),
+        ({"type": "verify", "receipt": RECEIPT | {"unrolled_receipt": 3}}, "wrong_type", "receipt.unrolled_receipt"),
         ({"type": "verify", "receipt": RECEIPT | {"surprise": 1}}, "unknown_field", "receipt.surprise"),
         ({"type": "verify", "receipt": RECEIPT | {"changes": RECEIPT["changes"][::-1]}}, "conflict", "receipt.changes"),
         (
