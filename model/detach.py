@@ -69,8 +69,8 @@ def experiment(recipe: Recipe) -> tuple[Act, ...]:
 
 
 def sandboxed(recipe: Recipe) -> Recipe:
-    """The recipe as the experiment runs it: state carried, random weights, one stream where their number varies."""
-    changes: dict[str, Any] = {"weights": "random", "carry_state": True, "train": True}
+    """The recipe as the experiment runs it: by PyTorch, state carried, random weights, one stream where they vary."""
+    changes: dict[str, Any] = {"framework": "torch", "weights": "random", "carry_state": True, "train": True}
     if recipe.fewest_streams != recipe.most_streams:
         changes |= {"fewest_streams": 1, "most_streams": 1}
     return recipe.model_copy(update=changes)

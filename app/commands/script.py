@@ -16,7 +16,8 @@ from model.export.script import script as script_of
 def script(context: click.Context, /, updates: int, **fields: Any) -> None:
     """Print a run as a PyTorch script.
 
-    The script needs torch and numpy only, and prints the losses that `unrolled train` and the page show.
+    The script needs torch and numpy only. It prints the losses that `unrolled train --framework torch` and the page
+    show, to the bit; those of a compiled run are the same but for rounding.
     """
     recipe, weights = chosen(context, fields)
     with plainly():

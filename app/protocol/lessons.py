@@ -18,7 +18,7 @@ class DetachAnswer(BaseModel):
     """Five ways to write the loop, and what PyTorch made of each."""
 
     recipe: Recipe = Field(
-        description="what was run: one stream where their number varies, random weights, state carried"
+        description="what was run: by PyTorch, one stream where their number varies, random weights, state carried"
     )
     torch: str = Field(description="the version of PyTorch whose words these are")
     acts: tuple[Act, ...] = Field(

@@ -10,7 +10,7 @@ from model.recipe import MOST_CHANGES, Change, Frozen, Recipe
 class ScriptRequest(Frozen):
     """A run to write as a PyTorch script."""
 
-    recipe: Recipe = Field(Recipe(), description="fields left out take their defaults; `framework` must be torch")
+    recipe: Recipe = Field(Recipe(), description="fields left out take their defaults; `framework` is not tensorflow")
     changes: tuple[Change, ...] = Field(
         (), max_length=MOST_CHANGES, fail_fast=True, description="the run's change log, in order of `after_update`"
     )

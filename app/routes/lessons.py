@@ -43,7 +43,7 @@ def routes(settings: Settings) -> APIRouter:
 
 def _asked(body: bytes) -> Recipe:
     recipe = checked(DetachRequest, body or b"{}").recipe
-    if recipe.framework != "torch":
+    if recipe.framework == "tensorflow":
         detail = (
             "recipe.framework: TensorFlow's graph is built once, there is nothing to detach; the lesson is PyTorch's"
         )

@@ -1,4 +1,4 @@
-"""A recipe as a PyTorch script of the tutorial's kind, which prints the losses that the run shows, but for rounding."""
+"""A recipe as a PyTorch script of the tutorial's kind, which prints the losses that `torch` shows for it."""
 
 import base64
 import textwrap
@@ -16,23 +16,34 @@ UPDATES = 60
 
 _WIDTH = 100
 
+_SHOWN = {
+    "torch": (
+        "It prints the losses that Unrolled shows for this recipe, to the bit with the same PyTorch on a machine of "
+        "the same kind."
+    ),
+    "compiled": (
+        "This is what PyTorch makes of it. Unrolled ran it compiled: its losses begin alike, but for rounding, and "
+        "another order of sums makes the two drift apart after a hundred updates or so."
+    ),
+}
+
 
 def script(recipe: Recipe, changes: Sequence[Change] = (), weights: Checkpoint | None = None) -> str:
     """The run of this recipe and change log as a script that needs torch and numpy only.
 
-    It has the lines that this recipe needs and no others. Its losses are those of `TorchProgram` to the bit, and those
-    of the run as far as rounding lets them: they begin alike and drift apart. Where the run would be stopped because
-    something is no longer finite, the script goes on.
+    It has the lines that this recipe needs and no others. Its losses are those of a run of `torch` to the bit, and
+    those of a compiled one as far as rounding lets them: they begin alike and drift apart. Where the run would be
+    stopped because something is no longer finite, the script goes on.
 
     Args:
         weights: what to start from where the recipe's `weights` names a model; they become part of the script.
 
     Raises:
-        ValueError: the framework is not PyTorch, the changes are out of order or too many, or the weights are missing
+        ValueError: the framework is TensorFlow, the changes are out of order or too many, or the weights are missing
             or of another cell or size.
     """
-    if recipe.framework != "torch":
-        raise ValueError(f"framework: a script is of the tutorial's PyTorch kind, not {recipe.framework}")
+    if recipe.framework == "tensorflow":
+        raise ValueError("framework: a script is of the tutorial's PyTorch kind, not tensorflow")
     points = [change.after_update for change in changes]
     if len(points) > MOST_CHANGES or points != sorted(points):
         raise ValueError(f"a change log has at most {MOST_CHANGES} entries, in order of after_update; this has not")
@@ -83,10 +94,9 @@ class _Script:
     def _heading(self) -> list[str]:
         what = "turns sin into cos" if not self._trains else "learns cos from sin"
         lasts = "random" if self._random_lengths else "fixed"
-        given = self._recipe.model_dump(exclude_defaults=True)
+        given = self._recipe.model_dump(exclude_defaults=True, exclude={"framework"})
         chosen = ", ".join(f"{name} {value}" for name, value in given.items()) or "all as in the tutorial"
-        drift = "but for rounding: another order of sums makes them drift apart after a hundred updates or so"
-        about = f"The recipe: {chosen}. It prints the losses that Unrolled shows for this recipe, {drift}."
+        about = f"The recipe: {chosen}. {_SHOWN[self._recipe.framework]}"
         return [
             f'"""A recurrent network {what}, one chunk of {lasts} length at a time.',
             "",

@@ -64,7 +64,7 @@ def steady(act: Any) -> list[Any]:
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_with_the_detach_it_is_the_run_that_the_page_shows(cell: Cell, optimizer: str) -> None:
-    recipe = Recipe.model_validate({"cell": cell, "optimizer": optimizer})
+    recipe = Recipe.model_validate({"framework": "torch", "cell": cell, "optimizer": optimizer})
     learner = Learner(recipe)
     updates = [learner.advance(frozenset({"graph"})) for _ in range(CHUNKS)]
     act = acts(cell=cell, optimizer=optimizer)["detached"]
@@ -223,7 +223,7 @@ def test_the_server_tells_what_the_model_finds(server_url: str) -> None:
 
 def test_without_a_body_it_is_the_tutorials_network(server_url: str) -> None:
     told = httpx.post(server_url + "/lessons/detach", timeout=30).json()
-    assert Recipe.model_validate(told["recipe"]) == Recipe()
+    assert Recipe.model_validate(told["recipe"]) == Recipe(framework="torch"), "whose words these are"
     assert [tried["length"] for tried in told["acts"][0]["chunks"]] == [30, 20, 30, 10, 30, 20]
 
 

@@ -1,4 +1,4 @@
-"""A run as a PyTorch script: it prints the reference's losses to the bit, and those of the run but for rounding."""
+"""A run as a PyTorch script: it prints the losses of `torch` to the bit, and those of `compiled` but for rounding."""
 
 import ast
 import json
@@ -15,9 +15,8 @@ from app.cli import main
 from model.checkpoint import Checkpoint
 from model.export.script import script
 from model.learner import Learner
-from model.recipe import Change, Recipe
+from model.recipe import Change, Framework, Recipe
 from model.signal import TUTORIAL_HORIZON
-from model.torch_program import TorchProgram
 from model.weights import bundled
 from tests.conftest import Server
 from tests.support.scripts import rows, run_alone
@@ -88,16 +87,16 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_script_prints_the_references_losses_to_the_bit(name: str, printed: dict[str, str]) -> None:
-    recipe, changes, weights = of(*RUNS[name])
-    learner = Learner(recipe, weights, changes, compiled=TorchProgram)
+def test_the_script_prints_the_losses_of_pytorchs_run_to_the_bit(name: str, printed: dict[str, str]) -> None:
+    recipe, changes, weights = of({"framework": "torch"} | RUNS[name][0], RUNS[name][1])
+    learner = Learner(recipe, weights, changes)
     made = [learner.advance() for _ in range(recipe.stop_after)]
     assert rows(printed[name]) == [(update.update, update.length, np.float32(update.loss)) for update in made]
     assert printed[name].startswith(learner.program.text + "\n")
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_script_prints_the_runs_own_losses_but_for_rounding(name: str, printed: dict[str, str]) -> None:
+def test_the_script_prints_a_compiled_runs_losses_but_for_rounding(name: str, printed: dict[str, str]) -> None:
     recipe, changes, weights = of(*RUNS[name])
     learner = Learner(recipe, weights, changes)
     made = [learner.advance() for _ in range(10)]
@@ -106,6 +105,17 @@ def test_the_script_prints_the_runs_own_losses_but_for_rounding(name: str, print
     for update, (number, length, loss) in zip(made, rows(printed[name]), strict=False):
         assert (number, length) == (update.update, update.length)
         assert loss == pytest.approx(update.loss, **bounds)
+
+
+@pytest.mark.parametrize(
+    ("framework", "says"), [("torch", "shows for this recipe, to the bit"), ("compiled", "ran it compiled")]
+)
+def test_a_script_says_whose_losses_it_prints_and_is_else_the_same(framework: Framework, says: str) -> None:
+    text = script(Recipe(framework=framework))
+    heading, rest = text.split('"""\n', 1)
+    assert says in heading.replace("\n", " ")
+    assert "all as in the tutorial" in heading
+    assert rest == script(Recipe()).split('"""\n', 1)[1]
 
 
 def test_one_of_the_runs_goes_past_the_tutorials_own_float32_phase() -> None:
