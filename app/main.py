@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import importlib.metadata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -30,7 +30,7 @@ from app.training.child import Child
 from app.training.link import ProcessLost
 from app.training.readiness import Readiness
 from app.training.trainer import Trainer
-from model.recipe import Recipe
+from model.recipe import Framework, Recipe
 from model.tensorflow.program import INSTALL
 from model.tensorflow.program import is_installed as tensorflow_is_installed
 from model.weights import bundled
@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None, child: Child | None = None, tim
     metrics = Metrics()
     store = ModelStore(settings.models_dir, settings.max_models, settings.max_models_bytes, bundled())
     predictor = Predictor(metrics, settings.prediction_queue, settings.prediction_queue_samples)
-    trainer = Trainer(metrics, child)
+    trainer = Trainer(metrics, child, settings.frameworks)
     hall = Hall(settings, metrics)
     wire = Wire(settings.handshake_seconds, most_connections(settings.max_viewers))
     metrics.connections.set_function(lambda: len(wire.connections))
@@ -104,8 +104,7 @@ def create_app(settings: Settings | None = None, child: Child | None = None, tim
     app.include_router(page.routes())
 
     schema = Recipe.model_json_schema()
-    # the page offers what is here, and says how to get the rest
-    schema["properties"]["framework"]["missing"] = {} if tensorflow_is_installed() else {"tensorflow": INSTALL}
+    schema["properties"]["framework"] |= _absent(settings.frameworks)
 
     @app.get("/recipe/schema", summary="The Recipe's JSON schema")
     async def recipe_schema() -> dict[str, Any]:
@@ -115,6 +114,17 @@ def create_app(settings: Settings | None = None, child: Child | None = None, tim
     if settings.token is not None:
         describe(app)
     return app
+
+
+def _absent(offered: Sequence[Framework]) -> dict[str, Any]:
+    """What the page needs to know of the frameworks that it cannot have runs of.
+
+    `missing` has each, with the line that brings it; `not_offered` those that are not there by the operator's choice.
+    """
+    not_offered = [name for name in get_args(Framework) if name not in offered]
+    missing = {} if tensorflow_is_installed() else {"tensorflow": INSTALL}
+    missing |= {name: f"UNROLLED_FRAMEWORKS={','.join([*offered, name])}" for name in not_offered}
+    return {"missing": missing, "not_offered": not_offered}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 import difflib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
@@ -13,6 +13,11 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIB = 2**20
+
+Framework = Literal["compiled", "torch", "tensorflow"]
+"""As `model.recipe` has it, whose import takes seconds; a test holds the two together."""
+
+FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
 
 class Settings(BaseSettings):
@@ -66,6 +71,9 @@ class Settings(BaseSettings):
     idle_seconds: float = Field(
         600, gt=0, le=86_400, description="seconds after which a viewer that sends nothing at all is let go"
     )
+    frameworks: Annotated[tuple[Framework, ...], NoDecode] = Field(
+        FRAMEWORKS, description="what runs may learn with, comma-separated; `compiled` is always among them"
+    )
     lab_seconds: float = Field(
         120, gt=0, le=3600, description="seconds that one kind of graph may take in the page's graph lab"
     )
@@ -104,6 +112,15 @@ class Settings(BaseSettings):
         if value is not None and not re.fullmatch(r"[A-Za-z0-9._~-]+", value.get_secret_value()):
             raise PydanticCustomError("token", "Input should be letters, digits and . _ ~ - alone")
         return value
+
+    @field_validator("frameworks", mode="before")
+    @classmethod
+    def _of_the_three(cls, value: object) -> object:
+        names = [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(names, Collection) or "compiled" not in names or not set(names) <= set(FRAMEWORKS):
+            says = "Input should be some of {known}, comma-separated, with compiled among them"
+            raise PydanticCustomError("frameworks", says, {"known": ", ".join(FRAMEWORKS)})
+        return tuple(name for name in FRAMEWORKS if name in names)
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
@@ -149,12 +166,15 @@ a server: [operations.md](operations.md). `make settings` writes this page from 
 
 
 def _default(field: FieldInfo) -> str:
-    return "none" if field.default in ((), None) else f"`{field.default}`"
+    if field.default in ((), None):
+        return "none"
+    return f"`{','.join(field.default) if isinstance(field.default, tuple) else field.default}`"
 
 
 def _bounds(field: FieldInfo) -> str:
-    if get_origin(field.annotation) is Literal:
-        return ", ".join(f"`{word}`" for word in get_args(field.annotation))
+    one, *_ = get_args(field.annotation) if get_origin(field.annotation) is tuple else [field.annotation]
+    if get_origin(one) is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(one))
     names = ("ge", "gt", "le", "min_length", "max_length")
     bounds = {name: getattr(each, name) for each in field.metadata for name in names if hasattr(each, name)}
     match bounds:

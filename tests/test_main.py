@@ -113,8 +113,9 @@ def test_no_page_has_a_script_or_a_style_in_it(server: Server, path: str) -> Non
 
 def test_the_recipes_schema_is_served(server: Server) -> None:
     served = httpx.get(server.url + "/recipe/schema").json()
-    missing = served["properties"]["framework"].pop("missing")  # what this server lacks is no part of the recipe
-    assert set(missing) <= {"tensorflow"}
+    framework = served["properties"]["framework"]
+    assert set(framework.pop("missing")) <= {"tensorflow"}, "what this server lacks is no part of the recipe"
+    assert framework.pop("not_offered") == [], "all are, unless the operator says otherwise"
     assert served == Recipe.model_json_schema()
 
 

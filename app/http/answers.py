@@ -27,6 +27,7 @@ _STATUS: Mapping[str, int] = {
     "method_not_allowed": 405,
     "bad_request": 400,
     "not_installed": 501,
+    "not_offered": 501,
     "busy": 503,
     "store_full": 507,
     "failed": 500,

@@ -34,7 +34,7 @@ from app.protocol.updates import updates_text
 from app.store.models import ModelStore
 from app.telemetry.metrics import Metrics
 from app.training.link import ProcessLost, Run
-from app.training.trainer import Trainer
+from app.training.trainer import NotOffered, Trainer
 from model.play import PlayState
 from model.tensorflow.program import NotInstalled
 
@@ -189,6 +189,8 @@ class Viewer:
             raise Refused.of(error) from None
         except ValueError as error:
             raise Refused("conflict", "changes", f"changes: {error}") from None
+        except NotOffered as error:
+            raise Refused("not_offered", "recipe.framework", f"recipe.framework: {error}") from None
         except NotInstalled as error:
             raise Refused("not_installed", "recipe.framework", f"recipe.framework: {error}") from None
         await self._start(run, asked.played(None), after=0, resumed=False)
@@ -199,6 +201,8 @@ class Viewer:
             run, played = await self._trainer.resume(data)
         except ValueError as error:
             raise Refused("bad_checkpoint", "checkpoint", f"checkpoint: {error}") from None
+        except NotOffered as error:
+            raise Refused("not_offered", "checkpoint", f"checkpoint: recipe.framework: {error}") from None
         except NotInstalled as error:
             raise Refused("not_installed", "checkpoint", f"checkpoint: {error}") from None
         await self._start(run, asked.played(played), seen_up_to(asked, run.update), resumed=True)

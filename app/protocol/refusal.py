@@ -28,6 +28,7 @@ Code = Literal[
     "method_not_allowed",  # 405
     "bad_request",  # any other 4xx
     "not_installed",  # 501: an optional framework is not on this server
+    "not_offered",  # 501: a framework that the operator does not offer
     "busy",  # 503, with Retry-After
     "store_full",  # 507: no room for another model
     "failed",  # 500: our own bug

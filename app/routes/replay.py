@@ -15,7 +15,7 @@ from app.live.connection import Connection, Gone
 from app.protocol.refusal import Refused
 from app.protocol.replay import Cancel, Cancelled, FromVerifier, Progress, VerdictShown, Verify, read_from_verifier
 from app.store.models import ModelStore
-from app.training.trainer import LEAST_WEIGHT, Trainer
+from app.training.trainer import LEAST_WEIGHT, NotOffered, Trainer
 from model.checkpoint import MAX_BYTES, Checkpoint
 from model.receipt import Receipt, Verdict
 from model.tensorflow.program import NotInstalled
@@ -95,6 +95,8 @@ class Verifier:
         weights = await asyncio.to_thread(self._store.weights_of, recipe)
         try:
             run = await self._trainer.begin(recipe, weights, receipt.changes)
+        except NotOffered as error:
+            raise Refused("not_offered", "receipt.recipe.framework", f"receipt.recipe.framework: {error}") from None
         except NotInstalled as error:
             raise Refused("not_installed", "receipt.recipe.framework", f"receipt.recipe.framework: {error}") from None
         except ValueError as error:

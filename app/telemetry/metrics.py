@@ -35,7 +35,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self.training_process = 0
-        """The id of the process that trains PyTorch's runs; 0 while there is none."""
+        """The id of the process that trains all runs but TensorFlow's; 0 while there is none."""
         ProcessCollector("unrolled_training", lambda: self.training_process, registry=registry)
         Info("unrolled_build", "What is running", registry=registry).info(
             {name: version(name) for name in ("unrolled", "torch", "numpy", "fastapi", "uvicorn")}
@@ -80,7 +80,7 @@ class Metrics:
             "unrolled_update_messages", "Messages in which updates were sent", registry=registry
         )
         self.training_started = Counter(
-            "unrolled_training_started", "Training processes started", ["framework"], registry=registry
+            "unrolled_training_started", "Training processes started", ["process"], registry=registry
         )
         self.tasks = Gauge("unrolled_tasks", "Tasks of the event loop", registry=registry)
         self.updates = Counter("unrolled_updates", "Optimiser updates made", registry=registry)

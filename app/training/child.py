@@ -5,7 +5,7 @@ import socket
 import struct
 import subprocess
 import sys
-from typing import Any, Literal
+from typing import Any
 
 _LENGTH = struct.Struct("<I")
 
@@ -13,10 +13,10 @@ _LENGTH = struct.Struct("<I")
 class Child:
     """A process that runs `app.training.process`. It ends when the socket does, so it outlives nobody."""
 
-    def __init__(self, framework: Literal["torch", "tensorflow"]) -> None:
+    def __init__(self) -> None:
         self.socket, theirs = socket.socketpair()
         # a command of its own, not a fork, which would take torch's state and every open socket with it
-        start = f"from app.training.process import main; main({framework!r}, {theirs.fileno()})"
+        start = f"from app.training.process import main; main({theirs.fileno()})"
         command = [sys.executable, "-c", start]
         try:
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603

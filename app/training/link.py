@@ -5,7 +5,7 @@ import logging
 import weakref
 from asyncio import BaseTransport, Future, Task, Transport
 from itertools import count
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from app.telemetry.metrics import Metrics
 from app.training.child import Child, Frames, framed
@@ -13,11 +13,14 @@ from app.training.load import Load
 from app.training.orders import Advance, Call, Done, Facts, Order, Turn
 from model.checkpoint import Earlier
 from model.play import PlayState
-from model.recipe import Change, Framework, Recipe
+from model.recipe import Change, Recipe
 
 log = logging.getLogger("unrolled.live")
 
 R = TypeVar("R")
+
+LinkName = Literal["main", "tensorflow"]
+"""What a training process is called in logs and metrics: the main one has all runs but TensorFlow's."""
 
 GATHER_SECONDS = 0.006
 """How long orders wait for others where many come: a learner in a crowd costs a tenth of what it costs alone."""
@@ -68,8 +71,8 @@ class Run:
 class Link(asyncio.Protocol):
     """One training process: sends it orders over its socket, and gives each result to whoever waits for it."""
 
-    def __init__(self, framework: Framework, metrics: Metrics, load: Load, child: Child | None) -> None:
-        self._framework = framework
+    def __init__(self, name: LinkName, metrics: Metrics, load: Load, child: Child | None) -> None:
+        self._name = name
         self._metrics = metrics
         self._load = load
         self.child = child
@@ -104,8 +107,8 @@ class Link(asyncio.Protocol):
         if self.child is None:
             self.child = await loop.run_in_executor(None, self._start)
         self._frames = Frames()
-        self._metrics.training_started.labels(framework=self._framework).inc()
-        if self._framework == "torch":
+        self._metrics.training_started.labels(process=self._name).inc()
+        if self._name == "main":
             self._metrics.training_process = self.child.process.pid
         self.child.socket.setblocking(False)
         try:
@@ -120,9 +123,9 @@ class Link(asyncio.Protocol):
     def _start(self) -> Child:
         """Start a training process. Raises ProcessLost where no process or file is to be had at the moment."""
         try:
-            return Child(self._framework)
+            return Child()
         except OSError as error:
-            log.error("the training process for %s could not be started: %s", self._framework, error)
+            log.error("the training process %s could not be started: %s", self._name, error)
             raise ProcessLost() from None
 
     async def lost(self) -> None:
@@ -196,7 +199,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._transport is not None:
-            log.error("the training process for %s has ended", self._framework)
+            log.error("the training process %s has ended", self._name)
             self.close()
 
     def close(self) -> None:
@@ -207,7 +210,7 @@ class Link(asyncio.Protocol):
         child, self.child = self.child, None
         if child is not None:
             child.close()
-        if self._framework == "torch":
+        if self._name == "main":
             self._metrics.training_process = 0
         self.process += 1
         waiting, self._waiting = self._waiting, {}

@@ -22,7 +22,6 @@ from app.training.orders import Advance, Call, Done, Order
 from app.training.runs import Runs
 from app.training.turns import Price, Turns, as_it_took
 from model.compiled.machine_code import compile_all
-from model.recipe import Framework
 
 TURN_SECONDS = 0.008
 """How long a turn may last while others wait."""
@@ -46,11 +45,11 @@ class TrainingProcess:
         price: what updates cost; a test may say that they cost more, and let the time pass.
     """
 
-    def __init__(self, pipe: socket.socket, framework: Framework, price: Price) -> None:
+    def __init__(self, pipe: socket.socket, price: Price) -> None:
         self._pipe = pipe
         self._price = price
         self._frames = Frames()
-        self._runs = Runs(framework)
+        self._runs = Runs()
         self._poll = select.poll()  # not select, which knows no descriptor from 1024 on
         self._poll.register(pipe, select.POLLIN)
         self._left: list[int] = []
@@ -144,14 +143,13 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def main(framework: Framework, descriptor: int, price: Price = as_it_took) -> None:
+def main(descriptor: int, price: Price = as_it_took) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server says when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=descriptor)
     pipe.setblocking(False)
-    if framework != "tensorflow":
-        compile_all()  # before anybody is told that it is there
-    process = TrainingProcess(pipe, framework, price)
+    compile_all()  # before anybody is told that it is there
+    process = TrainingProcess(pipe, price)
     gc.collect()
     gc.freeze()
     try:

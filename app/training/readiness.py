@@ -39,7 +39,7 @@ class Readiness:
         return "overloaded" if self._is_full() else "ok"
 
     async def keep_training(self, trainer: Trainer) -> None:
-        """Have a training process for PyTorch's runs from now on: one that is lost is started again. Never returns."""
+        """Have the main training process from now on: one that is lost is started again. Never returns."""
         while True:
             try:
                 await trainer.start()

@@ -7,7 +7,7 @@ from app.training.orders import ApplyChange, Begin, Call, Compare, CountRuns, Fa
 from model.checkpoint import Checkpoint
 from model.learner import Learner
 from model.play import PlayState
-from model.recipe import Change, Framework, Recipe
+from model.recipe import Change, Recipe
 
 R = TypeVar("R")
 
@@ -15,8 +15,7 @@ R = TypeVar("R")
 class Runs:
     """The learners of this process, by number."""
 
-    def __init__(self, framework: Framework) -> None:
-        self._framework = framework
+    def __init__(self) -> None:
         self._learners: dict[int, Learner] = {}
         self.seconds: dict[int, float] = {}  # what the newest update of each took
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from copy import copy
 from itertools import count
+from typing import get_args
 
 from app.telemetry.metrics import Metrics
 from app.training.child import Child
@@ -33,26 +34,34 @@ LEAST_WEIGHT = 1.0
 """The weight of updates that have no pace, at pace max or in a replay: they get the time that others leave."""
 
 
+class NotOffered(RuntimeError):
+    """The recipe's framework is none of those that this server offers."""
+
+    def __init__(self, framework: Framework, offered: Sequence[Framework]) -> None:
+        super().__init__(f"Input should be one that this server offers ({', '.join(offered)}), not {framework}")
+
+
 class Trainer:
     """Has runs begun, advanced, changed and saved by the training processes, while the event loop goes on.
 
     Of those who wait for a turn, whoever has had least of it goes first, and all whose turn it is advance together: a
     run that catches up slows no other. TensorFlow's runs have a process of their own, which starts with the first of
-    them: importing it takes seconds and half a gigabyte.
+    them: importing it takes seconds and half a gigabyte. All others share the main one.
 
     Args:
-        child: the process for PyTorch's runs, if it was started already.
+        child: the main process, if it was started already.
+        offered: the frameworks whose runs are taken in.
     """
 
-    def __init__(self, metrics: Metrics, child: Child | None = None) -> None:
+    def __init__(
+        self, metrics: Metrics, child: Child | None = None, offered: Sequence[Framework] = get_args(Framework)
+    ) -> None:
         self._accounts = count()
         self._account = next(self._accounts)
         self._load = Load()
-        self._links = {
-            "compiled": (own := Link("torch", metrics, self._load, child)),
-            "torch": own,
-            "tensorflow": Link("tensorflow", metrics, self._load, None),
-        }
+        self._offered = offered
+        self._main = Link("main", metrics, self._load, child)
+        self._of_tensorflow = Link("tensorflow", metrics, self._load, None)
 
     def on_an_account(self) -> "Trainer":
         """The same processes, on an account of its own: what one connection asks for costs no other its turns."""
@@ -61,27 +70,30 @@ class Trainer:
         return other
 
     async def start(self) -> None:
-        """Returns when the process for PyTorch's runs is there. Raises ProcessLost."""
-        await self.count("torch")
+        """Returns when the main process is there. Raises ProcessLost."""
+        await self._main.open()
+        await self._count(self._main)
 
     async def lost(self) -> None:
-        """Returns when the process for PyTorch's runs is not there, at once or later."""
-        await self._links["torch"].lost()
+        """Returns when the main process is not there, at once or later."""
+        await self._main.lost()
 
     async def count(self, framework: Framework) -> int:
         """How many runs its process holds; answered once that has started. Raises ProcessLost."""
-        link = await self._link(framework)
+        return await self._count(await self._link(framework))
+
+    async def _count(self, link: Link) -> int:
         return await link.call(CountRuns(*self._next(link)))
 
     async def begin(self, recipe: Recipe, weights: Checkpoint | None, changes: Sequence[Change]) -> Run:
-        """A new run. Raises what Learner raises, or ProcessLost."""
+        """A new run. Raises what Learner raises, NotOffered, or ProcessLost."""
         link = await self._link(recipe.framework)
         return await link.take_in(Begin(*self._next(link), link.next_number(), recipe, weights, tuple(changes)))
 
     async def resume(self, data: bytes) -> tuple[Run, PlayState | None]:
         """A run that goes on from a checkpoint's bytes, and how it was played.
 
-        Raises CheckpointError, or what Learner.resume raises, or ProcessLost.
+        Raises CheckpointError, or what Learner.resume raises, NotOffered, or ProcessLost.
         """
         link = await self._link(await asyncio.to_thread(framework_of, data))
         run = await link.take_in(Resume(*self._next(link), link.next_number(), data))
@@ -89,7 +101,7 @@ class Trainer:
 
     def let_go(self) -> None:
         """Tell the processes of runs that nobody holds any more."""
-        for link in set(self._links.values()):
+        for link in (self._main, self._of_tensorflow):
             link.let_go()
 
     async def change(self, run: Run, fields: dict[str, object], after: int | None) -> Change:
@@ -128,13 +140,15 @@ class Trainer:
         return self._load.is_high
 
     def close(self) -> None:
-        for link in set(self._links.values()):
+        for link in (self._main, self._of_tensorflow):
             link.close()
 
-    async def _link(self, framework: Framework) -> "Link":
+    async def _link(self, framework: Framework) -> Link:
+        if framework not in self._offered:
+            raise NotOffered(framework, self._offered)
         if framework == "tensorflow" and not is_installed():
             raise NotInstalled()
-        link = self._links[framework]
+        link = self._of_tensorflow if framework == "tensorflow" else self._main
         await link.open()
         return link
 

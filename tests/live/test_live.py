@@ -720,6 +720,42 @@ def test_a_framework_that_is_not_installed_is_refused_with_the_way_to_install_it
     assert schema["properties"]["framework"]["missing"] == {"tensorflow": "pip install 'unrolled[tensorflow]'"}
 
 
+def test_a_framework_that_is_not_offered_is_refused_by_name_and_the_page_is_told(
+    server: Server, start_server: Callable[..., Any]
+) -> None:
+    with viewer(server.ws) as elsewhere:
+        elsewhere.open(recipe={"framework": "torch"}, play=False)
+    with start_server(frameworks="compiled") as small, viewer(small.ws) as one:
+        one.open(play=False)
+        own = one.checkpoint
+        for framework in ("torch", "tensorflow"):
+            refused = one.refusal(type="open", recipe={"framework": framework})
+            assert (refused["code"], refused["field"]) == ("not_offered", "recipe.framework")
+            assert refused["detail"].endswith(f"one that this server offers (compiled), not {framework}")
+        one.send(type="open", resume=True)
+        one.socket.send(elsewhere.checkpoint)
+        refused = one.until("error")
+        assert (refused["code"], refused["field"]) == ("not_offered", "checkpoint")
+        assert refused["detail"].endswith("(compiled), not torch")
+        assert one.resume(own)["recipe"]["framework"] == "compiled", "the connection stays"
+        told = httpx.get(small.url + "/recipe/schema").json()["properties"]["framework"]
+    assert told["not_offered"] == ["torch", "tensorflow"]
+    assert told["missing"] == {
+        "torch": "UNROLLED_FRAMEWORKS=compiled,torch",
+        "tensorflow": "UNROLLED_FRAMEWORKS=compiled,tensorflow",
+    }
+
+
+def test_a_run_of_a_format_whose_torch_was_numpy_goes_on_where_compiled_alone_is_offered(
+    start_server: Callable[..., Any],
+) -> None:
+    old = (Path(__file__).parents[1] / "model" / "formats" / "checkpoint-2.safetensors").read_bytes()
+    with start_server(frameworks="compiled") as small, viewer(small.ws) as one:
+        opened = one.resume(old, play=True, pace="max")
+        assert (opened["recipe"]["framework"], opened["update"]) == ("compiled", 12)
+        assert one.updates(3)[0]["update"] == 13
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [({"most_streams": 2}, "recipe.most_streams"), ({"cell": "lstm"}, "recipe.cell"), ({"cell": "gru"}, "recipe.cell")],

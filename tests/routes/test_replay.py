@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,15 @@ def test_a_receipt_of_todays_form_means_the_framework_that_it_says(server: Serve
         swapped = receipt | {"recipe": receipt["recipe"] | {"framework": other}}
         assert said(socket, type="verify", receipt=swapped)[-1]["equal"] is False
     assert (verdict["equal"], verdict["versions"]) == (True, receipt["versions"])
+
+
+def test_a_receipt_of_a_framework_that_is_not_offered_is_refused_by_name(start_server: Callable[..., Any]) -> None:
+    receipt = RECEIPT | {"recipe": {"framework": "torch"}}
+    with start_server(frameworks="compiled,tensorflow") as small, verifier(small) as socket:
+        (refused,) = said(socket, type="verify", receipt=receipt)
+        assert (refused["code"], refused["field"]) == ("not_offered", "receipt.recipe.framework")
+        assert refused["detail"].endswith("(compiled, tensorflow), not torch")
+        assert said(socket, type="verify", receipt=RECEIPT)[-1]["equal"] is True, "the connection stays"
 
 
 def test_what_has_no_losses_gets_no_receipt(server: Server) -> None:

@@ -253,7 +253,7 @@ class _Workers:
             os.close(number)
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        child = _born("torch", self.world.price)
+        child = _born(self.world.price)
         target, kwargs = pickle.loads(handed_over)
         config = kwargs["config"]
         create, settings, _ = config.app.args
@@ -280,7 +280,7 @@ def _handed_over(what: Any) -> bytes:
 
 
 def trained(price: Price = ALL_UPDATES) -> app.training.child.Child:
-    """A training process for PyTorch's runs, without a server."""
+    """A training process without a server."""
     child = app.training.child.Child.__new__(app.training.child.Child)
     child.socket, theirs = socket.socketpair()
     process = _FORKS.Process(target=_train, args=(theirs, price))
@@ -291,7 +291,7 @@ def trained(price: Price = ALL_UPDATES) -> app.training.child.Child:
 
 
 def _train(pipe: socket.socket, price: Price) -> None:
-    train("torch", pipe.detach(), price)
+    train(pipe.detach(), price)
 
 
 class _Training:
@@ -322,7 +322,7 @@ class _Fork:
         os.waitpid(self.pid, 0)
 
 
-def _born(framework: str, price: Price) -> app.training.child.Child:
+def _born(price: Price) -> app.training.child.Child:
     """The training process that a server starts with. One that replaces it is started as ever."""
     child = app.training.child.Child.__new__(app.training.child.Child)
     child.socket, theirs = socket.socketpair()
@@ -332,6 +332,6 @@ def _born(framework: str, price: Price) -> app.training.child.Child:
         return child
     try:
         child.socket.close()  # it ends when the server's end is closed, by a kill too
-        train(framework, theirs.detach(), price)
+        train(theirs.detach(), price)
     finally:
         os._exit(0)

@@ -51,5 +51,5 @@ def goes_on_without(server: Server, lose: Callable[[Server], None]) -> None:
         wait_for(follower, len(follower.updates) + 10, trouble)
     assert follower.closes == [1011]
     compare(follower)
-    assert "the training process for torch has ended" in server.log.read_text()
+    assert "the training process main has ended" in server.log.read_text()
     assert "Traceback" not in server.log.read_text()

@@ -15,7 +15,7 @@ from app.protocol.updates import encode_update
 from app.telemetry.metrics import Metrics
 from app.training.link import ProcessLost, Run
 from app.training.orders import Turn
-from app.training.trainer import LEAST_WEIGHT, Trainer
+from app.training.trainer import LEAST_WEIGHT, NotOffered, Trainer
 from model.checkpoint import Checkpoint, CheckpointError
 from model.learner import Learner
 from model.play import PlayState
@@ -273,10 +273,44 @@ def test_a_lost_process_is_told_and_the_next_run_has_another() -> None:
     asyncio.run(test())
 
 
+def test_compiled_and_torch_share_a_process_and_it_is_called_main(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+
+    def started(process: str) -> float:
+        return metrics.training_started.labels(process=process)._value.get()
+
+    async def test() -> None:
+        trainer = Trainer(metrics, trained())
+        for framework in ("compiled", "torch"):
+            run = await trainer.begin(Recipe(framework=framework), None, ())
+            assert len(await made(trainer, run, 3)) == 3
+            assert run.link.child is not None
+            assert metrics.training_process == run.link.child.process.pid
+        assert await trainer.count("compiled") == await trainer.count("torch")
+        os.kill(metrics.training_process, signal.SIGKILL)
+        await trainer.lost()
+        trainer.close()
+
+    asyncio.run(test())
+    assert (started("main"), started("tensorflow")) == (1, 0)
+    assert "the training process main has ended" in caplog.text
+
+
+def test_a_framework_that_is_not_offered_is_taken_in_by_no_process() -> None:
+    async def test() -> None:
+        trainer = Trainer(Metrics(), offered=("compiled", "tensorflow"))
+        with pytest.raises(NotOffered, match=r"\(compiled, tensorflow\), not torch"):
+            await trainer.begin(Recipe(framework="torch"), None, ())
+        with pytest.raises(NotOffered, match="not torch"):
+            await trainer.resume(Learner(Recipe(framework="torch")).checkpoint().to_bytes())
+
+    asyncio.run(test())
+
+
 def test_a_training_process_that_cannot_be_started_is_lost_and_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def none_to_be_had(framework: str) -> None:
+    def none_to_be_had() -> None:
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr("app.training.link.Child", none_to_be_had)
