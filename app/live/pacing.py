@@ -29,11 +29,13 @@ SLACK_SECONDS = 0.25
 @dataclass(frozen=True)
 class Timing:
     """By which clock runs are paced, in seconds that only grow; over how long it is measured whether updates come at
-    the pace; and how often at least a viewer is given a checkpoint while its run goes on."""
+    the pace; how often at least a viewer is given a checkpoint while its run goes on; and how far apart two are at
+    least, however fast it goes."""
 
     clock: Callable[[], float] = monotonic
     rate_seconds: float = 3.0
     keep_seconds: float = 5.0
+    apart_seconds: float = 0.5
 
 
 class Pacing:

@@ -7,8 +7,9 @@ from app.training.trainer import LEAST_WEIGHT, Trainer
 from model.play import Pace, PlayState, View
 
 KEEP_UPDATES = 500
-"""After so many updates at least a viewer is given a checkpoint: as many again are made in a moment where a run is
-taken up. `Timing` says after how many seconds."""
+"""After so many updates a viewer is given a checkpoint: as many again are made in a moment where a run is taken up.
+`Timing` says after how many seconds it is given one at the latest, and at the earliest: a fast run has made more by
+then."""
 
 IN_TIME = 0.95
 """While updates come at this part of the pace at least, the machine keeps up with it."""
@@ -23,7 +24,7 @@ class Playback:
 
     def __init__(self, run: Run, played: PlayState, after: int, resumed: bool, timing: Timing) -> None:
         self.run = run
-        self._clock, self._keep_seconds = timing.clock, timing.keep_seconds
+        self._clock, self._timing = timing.clock, timing
         self.pacing = Pacing(played.pace, played.playing, after, self._clock(), timing.rate_seconds)
         self.views: frozenset[View] = frozenset(played.views)
         self.per_second: float | None = None
@@ -64,7 +65,8 @@ class Playback:
         since = self.run.update - self._kept
         if since == 0 or self.is_catching_up:
             return None
-        return 0.0 if since >= KEEP_UPDATES else max(0.0, self._kept_at + self._keep_seconds - self._clock())
+        seconds = self._timing.apart_seconds if since >= KEEP_UPDATES else self._timing.keep_seconds
+        return max(0.0, self._kept_at + seconds - self._clock())
 
     def seen(self, update: int) -> None:
         """The viewer has drawn everything up to this update; more than was made counts as all that was."""

@@ -28,7 +28,7 @@ Each unknown field takes microseconds, and no other work is done meanwhile: 3 MB
 
 PROTOCOL = 1
 MOST_TAG = 2**53
-MAX_AFTER = 1000  # updates beyond its checkpoint at which a run may be taken up again
+MAX_AFTER = 10_000  # updates beyond its checkpoint at which a run may be taken up again: half a second's of a fast one
 
 
 class Open(Frozen):

@@ -10,7 +10,7 @@ export const DEFAULT_PACE = 20;
 /** Live changes in a run's log. */
 export const MOST_CHANGES = 1000;
 /** Updates beyond its checkpoint at which a run may be taken up again: that many are made anew. */
-export const MOST_AFTER = 1000;
+export const MOST_AFTER = 10_000;
 /** Bytes of a checkpoint. */
 export const MOST_BYTES = 2 ** 20;
 

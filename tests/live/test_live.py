@@ -20,6 +20,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from app.live.pacing import Timing
+from app.live.playback import KEEP_UPDATES
+from app.protocol.train import MAX_AFTER
 from app.serving.server import GRACE_SECONDS, PING_SECONDS
 from app.serving.wire import CLOSE_SECONDS
 from model.checkpoint import FORMAT, METADATA, Checkpoint
@@ -270,20 +272,30 @@ def test_rapid_changes_are_merged(server: Server) -> None:
         assert len(checkpoint.run.changes) == 1, "at one update, one entry"
 
 
-def test_a_checkpoint_comes_unasked_at_least_every_500_updates(server: Server) -> None:
-    with viewer(server.ws) as one:
+def test_a_checkpoint_comes_unasked_at_least_every_500_updates(start_server: Callable[..., Any]) -> None:
+    with start_server(world=World(timing=Timing(apart_seconds=0))) as server, viewer(server.ws) as one:
         one.open(pace="max")
         made = one.updates(1600)
         at = [update for update, _ in one.unasked]
-    assert len(at) >= 2
-    assert all(0 < later - earlier < 500 + 256 for earlier, later in zip([0, *at], at, strict=False))
-    update, checkpoint = one.unasked[-1]
-    assert Checkpoint.from_bytes(checkpoint).run.update == update
-    with viewer(server.ws) as other:
-        other.resume(checkpoint, after=update, pace="max")
-        further = other.updates(50)
+        assert len(at) >= 2
+        assert all(0 < later - earlier < 500 + 256 for earlier, later in zip([0, *at], at, strict=False))
+        update, checkpoint = one.unasked[-1]
+        assert Checkpoint.from_bytes(checkpoint).run.update == update
+        with viewer(server.ws) as other:
+            other.resume(checkpoint, after=update, pace="max")
+            further = other.updates(50)
     wanted = [each for each in timeless(made) if update < each["update"] <= update + 50]
     assert timeless(further)[: len(wanted)] == wanted
+
+
+def test_no_checkpoint_comes_unasked_right_after_another_however_fast_a_run_is(
+    start_server: Callable[..., Any],
+) -> None:
+    hours = Timing(keep_seconds=10_000, apart_seconds=10_000)
+    with start_server(world=World(timing=hours)) as server, viewer(server.ws) as one:
+        one.open(pace="max")
+        one.updates(2 * KEEP_UPDATES)
+        assert one.unasked == []
 
 
 def test_a_checkpoint_comes_unasked_at_least_every_5_seconds(start_server: Callable[..., Any]) -> None:
@@ -465,14 +477,14 @@ def test_after_out_of_bounds_is_refused(server: Server) -> None:
     with viewer(server.ws) as one:
         one.open(play=False)
         checkpoint = one.checkpoint
-        for after in (1001, 2**53):
+        for after in (MAX_AFTER + 1, 2**53):
             one.send(type="open", resume=True, after=after)
             one.socket.send(checkpoint)
             error = one.until("error")
             assert (error["code"], error["field"]) == ("out_of_range", "after")
-            assert "1000" in error["detail"]
+            assert str(MAX_AFTER) in error["detail"]
             assert str(after) in error["detail"]
-        one.resume(checkpoint, after=1000, play=False)
+        one.resume(checkpoint, after=MAX_AFTER, play=False)
 
 
 def test_a_run_resumed_at_its_end_is_told_that_it_finished(server: Server) -> None:
