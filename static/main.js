@@ -1,5 +1,6 @@
 import { Drawing } from "./charts/drawing.js";
 import { Controls } from "./controls/controls.js";
+import { Engine } from "./controls/engine.js";
 import { foldsWhenNarrow } from "./controls/fold.js";
 import { Status } from "./controls/status.js";
 import { Transport } from "./controls/transport.js";
@@ -78,6 +79,7 @@ const printed = new Printed(words);
 const download = new Download(words, live, redraw);
 const predict = new Predict(words, redraw);
 const twin = new Twin(words, socket("ws/train"), redraw, () => transport.reset());
+const engine = new Engine(words, twin);
 const drawing = new Drawing(store, live, words, twin, predict);
 const panels = new Panels(LAZY, redraw);
 
@@ -91,6 +93,7 @@ store.draws((state, drawn) => {
   bar.draw(state, controls.defaults);
   if (words.ready) drawWords(state, drawn);
   twin.draw(state);
+  if (words.ready) engine.draw(state);
   at("wave-empty").hidden = bar.refusal !== null || (state.chunks.length > 0 && drawing.plotly !== null);
   if (!drawing.draw(state, drawn)) return;
   live.seen(twin.together(state.update));
@@ -130,7 +133,7 @@ persist(() => language.speak(preferredLanguage()));
 persist(async () => {
   const [schema, { models }] = await Promise.all([json("recipe/schema"), json("models")]);
   controls.build(schema, models);
-  presets.offer(schema.properties.framework.missing);
+  presets.offer();
   predict.offer(models);
   store.redraw({ all: true });
 });

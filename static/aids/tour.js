@@ -64,7 +64,7 @@ export class Tour {
       document.body.classList.add("on-tour");
     }
     const number = Math.min(STATIONS.length, Math.max(1, Math.trunc(station) || 1));
-    this.#go(isShown(number) ? number : this.#beyond(number, 1) || this.#beyond(number, -1) || number);
+    this.#go(this.#isShown(number) ? number : this.#beyond(number, 1) || this.#beyond(number, -1) || number);
   }
 
   /** @param {boolean} byPointer */
@@ -171,11 +171,18 @@ export class Tour {
     document.body.append(this.#card);
   }
 
-  /** The next station on this way, 1 or -1, of those whose panel is not hidden; 0 where there is none. */
+  /** The next station on this way, 1 or -1, of those that this page can show; 0 where there is none. */
   #beyond(number, way) {
     const next = number + way;
     if (next < 1 || next > STATIONS.length) return 0;
-    return isShown(next) ? next : this.#beyond(next, way);
+    return this.#isShown(next) ? next : this.#beyond(next, way);
+  }
+
+  /** Whether its panel is not hidden, and has something to show on this server. */
+  #isShown(number) {
+    const { at, torchOnly } = STATIONS[number - 1];
+    const hasTorch = this.#words.lacking("torch") === "";
+    return document.querySelector(at).checkVisibility() && (hasTorch || !torchOnly);
   }
 
   #go(number) {
@@ -191,10 +198,12 @@ export class Tour {
 
   /** Starts the station's run: what its recipe leaves out is as the recipe's defaults have it. */
   #set({ recipe, pace }) {
+    const { framework, ...rest } = recipe;
+    const engine = framework && !this.#words.lacking(framework) ? { framework } : {};
     this.#twin.choose("");
     this.#store.dispatch({ type: "pace", pace });
     this.#store.dispatch({ type: "play" });
-    this.#live.start({ seed: 1, ...recipe });
+    this.#live.start({ seed: 1, ...rest, ...engine });
   }
 
   #giveBack() {
@@ -284,8 +293,4 @@ export class Tour {
     this.#card.dataset.corner = !under && free.left > free.right ? "left" : "right";
     if (!under && Math.max(free.left, free.right) < card.width / 2) this.#card.dataset.corner = "right";
   }
-}
-
-function isShown(number) {
-  return document.querySelector(STATIONS[number - 1].at).checkVisibility();
 }

@@ -62,8 +62,12 @@ export class Drawing {
         new Loss(at("loss-chart"), words),
         new Circle(at("circle-chart")),
         new Microscope(at("microscope-chart"), words),
-        new Odometer(words, (views) => live.views("odometer", views)),
+        new Odometer(words, (views) => {
+          live.views("odometer", views);
+          twin.views(views);
+        }),
       ],
+      () => twin.state,
       () => store.redraw(),
     );
     this.#jump.addEventListener("click", () => {
@@ -125,7 +129,7 @@ export class Drawing {
     if (this.#waveWaits && !besideIsDue) {
       this.#drawWave(state, restyled);
     } else if (this.#restIsOn) {
-      this.#beside.draw(this.#plotly, state, this.palette, this.#twin.state);
+      this.#beside.draw(this.#plotly, state, this.palette);
       this.#waveWent = false;
       if (this.#waveWaits) {
         this.#store.redraw();

@@ -3,7 +3,10 @@ import { made, setText } from "../page/element.js";
 import { lastOf } from "./columns.js";
 import { gapsIn, hatch } from "./strip.js";
 
-/** What this chunk's graph took: its nodes jump with the length, for the graph is built anew each time. */
+/**
+ * What this chunk took. PyTorch's graph has nodes, whose count jumps with the length, for it is built anew each time; the
+ * compiled kernel has no graph.
+ */
 
 const BARS = 40; // chunks
 const PARTS = ["forward", "backward", "optimizer", "run"];
@@ -21,7 +24,8 @@ export class Odometer {
   constructor(words, onViews) {
     this.#words = words;
     const at = (id) => document.getElementById(`odometer-${id}`);
-    this.#at = { nodes: at("nodes"), samples: at("samples"), bars: at("bars"), times: at("times"), says: at("says") };
+    const ids = ["graph", "label", "nodes", "samples", "bars", "times", "says", "caption"];
+    this.#at = Object.fromEntries(ids.map((id) => [id, at(id)]));
     for (const part of PARTS) {
       const row = document.createElement("div");
       const [name, bar, value, held] = [made("dt"), made("meter"), made("dd"), made("dd")];
@@ -35,46 +39,68 @@ export class Odometer {
     new IntersectionObserver(([{ isIntersecting }]) => onViews(isIntersecting ? ["graph"] : [])).observe(this.element);
   }
 
-  draw(_Plotly, state, palette) {
-    const newest = lastOf(state.chunks);
-    if (!newest) return;
+  /** Where no graph is built, PyTorch's own stands here if that runs beside it, and what the chunks are long if not. */
+  draw(_Plotly, state, palette, twin) {
+    if (state.chunks.length === 0) return;
     const { cell, framework, hidden_size } = state.current;
+    const source = framework !== "compiled" ? "own" : twin?.chunks.length && twin.current.framework === "torch" ? "twin" : "none";
+    const shown = (source === "twin" ? state.chunks.filter(({ update }) => update <= twin.update) : state.chunks).slice(-BARS);
+    const newest = lastOf(shown) ?? lastOf(state.chunks);
+    const sizes = source === "none" ? shown.map(samplesOf) : nodesOf(shown, source === "own" ? shown : twin.chunks);
     const streams = newest.streamIds.length;
-    this.#at.nodes.textContent = newest.nodes ?? "–";
+    const says = framework === "tensorflow" ? "static" : { own: "says", twin: "says.twin", none: "says.none" }[source];
+    this.#at.graph.hidden = source === "none";
+    setText(this.#at.label, this.#words.say(source === "twin" ? "odometer.nodes.twin" : "odometer.nodes"));
+    this.#at.nodes.textContent = source === "none" ? "" : String(lastOf(sizes) ?? "–");
     this.#at.samples.textContent = streams > 1 ? `${streams} × ${newest.length}` : String(newest.length);
-    const key = framework === "tensorflow" ? "odometer.static" : "odometer.says";
-    const says = this.#words.say(key, { cell: cell.toUpperCase(), hidden_size });
-    setText(this.#at.says, says);
+    setText(this.#at.caption, this.#words.say(source === "none" ? "odometer.caption.none" : "odometer.caption"));
+    setText(this.#at.says, this.#words.say(`odometer.${says}`, { cell: cell.toUpperCase(), hidden_size }));
+    this.#at.bars.setAttribute("aria-label", this.#words.say(source === "none" ? "odometer.bars.samples" : "odometer.bars"));
+    this.#spent(newest);
+    this.#bars(sizes, palette);
+  }
+
+  #spent({ milliseconds: parts }) {
     for (const [part, { row, name, bar, value }] of this.#times) {
-      const milliseconds = newest.milliseconds[part];
+      const milliseconds = parts[part];
       row.hidden = milliseconds === undefined;
       if (row.hidden) continue;
       name.textContent = this.#words.say(`odometer.${part}`);
       while (milliseconds > bar.max) bar.max *= 2;
       bar.value = milliseconds;
-      value.textContent = `${milliseconds.toFixed(2)} ms`;
+      value.textContent = `${milliseconds.toFixed(milliseconds < 0.1 ? 3 : 2)} ms`;
     }
-    this.#bars(state.chunks.slice(-BARS), palette);
   }
 
-  #bars(chunks, palette) {
+  /** @param {(number|null)[]} sizes null where it is not known */
+  #bars(sizes, palette) {
     const { bars: canvas } = this.#at;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const pen = cleanPen(canvas, width, height);
-    const most = Math.max(1, ...chunks.map(({ nodes }) => nodes ?? 0));
+    const most = Math.max(1, ...sizes.map((size) => size ?? 0));
     const each = width / BARS;
-    const first = BARS - chunks.length;
-    chunks.forEach(({ nodes }, i) => {
-      const tall = (height * (nodes ?? 0)) / most;
-      pen.fillStyle = i === chunks.length - 1 ? palette.ink : palette.edge;
+    const first = BARS - sizes.length;
+    sizes.forEach((size, i) => {
+      const tall = (height * (size ?? 0)) / most;
+      pen.fillStyle = i === sizes.length - 1 ? palette.ink : palette.edge;
       pen.fillRect((first + i) * each, height - tall, Math.max(1, each - 2), tall);
     });
     const said = this.#words.say("unrecorded");
-    const gaps = gapsIn(chunks, ({ nodes }) => nodes !== null);
+    const gaps = gapsIn(sizes, (size) => size !== null);
     for (const [left, right] of gaps) {
       const [from, to] = [(first + left) * each, (first + right + 1) * each - 2];
       hatch(pen, { from, to, height }, palette, [said, this.#words.say("unrecorded.short")]);
     }
     canvas.title = gaps.length > 0 ? said : "";
   }
+}
+
+function samplesOf({ length, streamIds }) {
+  return length * streamIds.length;
+}
+
+/** @param {import("../run/state.js").Chunk[]} shown @param {import("../run/state.js").Chunk[]} counted the chunks that may have counts */
+function nodesOf(shown, counted) {
+  const nodes = new Map(counted.map((chunk) => [chunk.update, chunk.nodes]));
+  return shown.map(({ update }) => nodes.get(update) ?? null);
 }

@@ -92,12 +92,14 @@ const BESIDE_EVERY = 500; // ms
  */
 export class BesideCharts {
   #entries;
+  #twin;
   #redraw;
   #timer = 0;
 
-  /** @param {Beside[]} charts @param {() => void} redraw asks for a frame */
-  constructor(charts, redraw) {
-    this.#entries = charts.map((chart) => ({ chart, shown: null, at: 0, inSight: false }));
+  /** @param {Beside[]} charts @param {() => any} twin the other run's state, or null @param {() => void} redraw asks for a frame */
+  constructor(charts, twin, redraw) {
+    this.#entries = charts.map((chart) => ({ chart, shown: [], at: 0, inSight: false }));
+    this.#twin = twin;
     this.#redraw = redraw;
     const sight = new IntersectionObserver((changes) => {
       for (const { target, isIntersecting } of changes) {
@@ -110,8 +112,14 @@ export class BesideCharts {
 
   /** The one that has waited longest of those that are in sight and stale. */
   #next(state) {
-    const stale = this.#entries.filter(({ shown, inSight }) => inSight && shown !== state.chunks);
+    const newest = this.#newest(state);
+    const stale = this.#entries.filter(({ shown, inSight }) => inSight && newest.some((chunks, i) => chunks !== shown[i]));
     return stale.length ? stale.reduce((one, other) => (other.at < one.at ? other : one)) : null;
+  }
+
+  /** What there is to be drawn of the run, and of its twin. */
+  #newest(state) {
+    return [state.chunks, this.#twin()?.chunks ?? null];
   }
 
   /** @returns {boolean} whether one of them should have a frame now */
@@ -122,16 +130,16 @@ export class BesideCharts {
 
   /** This frame is another's: a later one is asked for. @param {boolean} restyled all of them are to be drawn anew */
   wait(state, restyled) {
-    if (restyled) for (const entry of this.#entries) Object.assign(entry, { shown: null, at: 0 });
+    if (restyled) for (const entry of this.#entries) Object.assign(entry, { shown: [], at: 0 });
     this.#ask(state);
   }
 
-  /** Draws at most one of them. @param {any} twin the other run's state, or null */
-  draw(Plotly, state, palette, twin) {
+  /** Draws at most one of them. */
+  draw(Plotly, state, palette) {
     if (this.isDue(state)) {
       const next = this.#next(state);
-      next.chart.draw(Plotly, state, palette, twin);
-      Object.assign(next, { shown: state.chunks, at: performance.now() });
+      next.chart.draw(Plotly, state, palette, this.#twin());
+      Object.assign(next, { shown: this.#newest(state), at: performance.now() });
     }
     this.#ask(state);
   }

@@ -28,6 +28,8 @@ export class Twin {
   #run = 0;
   /** The first run's changes that the twin was told of. */
   #given = [];
+  /** What the page shows of the other engine's updates. @type {string[]} */
+  #views = [];
   #told = { playing: true, pace: 20, steps: 0 };
   #offered = null;
   /** The checkpoint of a kept run's twin, until the first run is there to be followed. @type {import("../socket/live.js").Held|null} */
@@ -68,10 +70,21 @@ export class Twin {
     return this.#store?.state.run ? this.#store.state : null;
   }
 
+  /** @returns {import("../run/state.js").State|null} the other run where it keeps up: connected, and not about to begin anew */
+  get inStep() {
+    const other = this.state;
+    return other && other.connection.status === "live" && !other.opening ? other : null;
+  }
+
+  /** @param {Record<string, any>} recipe @returns {import("../run/choices.js").Choice[]} what a twin of it may have otherwise on this server */
+  choices(recipe) {
+    return choices(recipe, (framework) => this.#words.lacking(framework) === "");
+  }
+
   /** How far both have come, where the twin keeps up. @param {number} update the first run's */
   together(update) {
-    const other = this.state;
-    if (!other || other.connection.status !== "live" || other.opening || stopped(other) === "diverged") return update;
+    const other = this.inStep;
+    if (!other || stopped(other) === "diverged") return update;
     return Math.min(update, other.pace === "max" ? other.update + LEAD - windowAt("max") : other.update);
   }
 
@@ -85,6 +98,16 @@ export class Twin {
     const shift = this.#choice?.differs.longest ? 2 * Math.round(apart / 2) : 0;
     if (shift === 0) return others;
     return others.map((chunk) => ({ ...chunk, phase: chunk.phase.map((row) => row.map((phase) => phase + shift)) }));
+  }
+
+  /** What the page would show of updates that another engine makes. @param {string[]} views of the protocol's */
+  views(views) {
+    this.#views = views;
+    this.#show();
+  }
+
+  #show() {
+    this.#live?.views("engine", this.#choice?.differs.framework ? this.#views : []);
   }
 
   relabel() {
@@ -125,7 +148,7 @@ export class Twin {
   }
 
   #begin(state) {
-    this.#choice = choices(state.recipe).find(({ id }) => id === this.id) ?? null;
+    this.#choice = this.choices(state.recipe).find(({ id }) => id === this.id) ?? null;
     if (!this.#choice) {
       this.id = "";
       this.#offered = null;
@@ -139,12 +162,14 @@ export class Twin {
     this.#resting = null;
     if (this.#live) {
       this.#store.dispatch({ type: state.playing ? "play" : "pause" });
+      this.#show();
       this.#live.start(recipe, changes);
     } else {
       if (!resting) this.#store = this.#newStore();
       this.#store.dispatch({ type: "pace", pace: state.pace });
       if (!state.playing) this.#store.dispatch({ type: "pause" });
       this.#live = new Live(this.#url, this.#store, recipe, changes);
+      this.#show();
       if (resting) this.#live.takeUp(resting);
       this.#live.connect();
     }
@@ -187,7 +212,7 @@ export class Twin {
 
   #offer(recipe) {
     const { select, keys, name } = this.#at;
-    const offered = choices(recipe);
+    const offered = this.choices(recipe);
     const wanted = `${this.#words.language} ${this.id} ${offered.map(({ id }) => id).join()}`;
     if (wanted !== this.#offered) {
       this.#offered = wanted;

@@ -41,7 +41,7 @@ async function openScript(words, state) {
   /** @type {Source} */
   let source;
   try {
-    source = await written({ recipe: state.recipe, changes });
+    source = await written({ recipe: asScript(state.recipe), changes });
   } catch (trouble) {
     says.textContent = trouble.problem ? words.refusal(trouble.problem) : words.say("predict.unreachable");
     says.classList.add("error");
@@ -58,6 +58,11 @@ async function openScript(words, state) {
     setTimeout(() => (copy.textContent = words.say("script.copy")), COPIED);
   });
   download.addEventListener("click", () => save(new Blob([source.text], { type: "text/x-python" }), source.name));
+}
+
+/** A script is PyTorch's, also of a run that the compiled kernel makes. @param {Record<string, any>} recipe */
+function asScript(recipe) {
+  return recipe.framework === "compiled" ? { ...recipe, framework: "torch" } : recipe;
 }
 
 /** @param {object} run recipe and changes @returns {Promise<Source>} @throws {Error} with the server's `problem`, if it has one */

@@ -61,7 +61,7 @@ export class Detach {
     const key = [framework, this.#words.language].join();
     if (key === this.#drawn) return;
     this.#drawn = key;
-    this.#at.switch.disabled = framework !== "torch";
+    this.#at.switch.disabled = !framework || framework === "tensorflow";
     this.#show();
   }
 
@@ -81,7 +81,8 @@ export class Detach {
   }
 
   async #ask() {
-    const body = JSON.stringify({ recipe: this.#store.state.current });
+    const { current } = this.#store.state;
+    const body = JSON.stringify({ recipe: { ...current, framework: "torch" } });
     if (this.#answer && body === this.#asked) return;
     this.#answer = null;
     this.#waiting = true;
@@ -176,7 +177,8 @@ export class Detach {
     const { recipe, torch } = this.#answer;
     const { fewest_streams: fewest, most_streams: most } = JSON.parse(this.#asked).recipe;
     const ran = say(fewest === most ? "ran" : "ran.one", { cell: recipe.cell, units: recipe.hidden_size, torch });
-    return `${say("so")} ${ran}`;
+    const aside = this.#store.state.current?.framework === "compiled" ? say("ran.aside") : "";
+    return `${say("so")} ${ran} ${aside}`.trim();
   }
 
   #lines() {

@@ -2,8 +2,8 @@
 
 export const PRESETS = [
   { id: "endless", recipe: {} },
-  { id: "static", recipe: { shortest: 1, longest: 1, stop_after: 60 } },
-  { id: "dynamic", recipe: { shortest: 1, longest: 3, stop_after: 60 } },
+  { id: "static", recipe: { framework: "torch", shortest: 1, longest: 1, stop_after: 60 } },
+  { id: "dynamic", recipe: { framework: "torch", shortest: 1, longest: 3, stop_after: 60 } },
   { id: "tensorflow", recipe: { framework: "tensorflow", stop_after: 60 } },
   { id: "no_memory", recipe: { carry_state: false } },
   { id: "gru", recipe: { cell: "gru" } },
@@ -18,7 +18,6 @@ export class Presets {
   #words;
   #current = null;
   #chosen = null;
-  #missing = {};
 
   /**
    * @param {HTMLElement} group
@@ -35,11 +34,10 @@ export class Presets {
       button.dataset.preset = id;
       button.dataset.say = `preset.${id}`;
       button.addEventListener("click", () => {
-        if (recipe.framework in this.#missing) this.#explain(recipe.framework);
-        else onChoice(recipe);
+        if (!this.#explain(recipe)) onChoice(recipe);
       });
       for (const event of ["pointerenter", "focus"]) {
-        button.addEventListener(event, () => recipe.framework in this.#missing && this.#explain(recipe.framework));
+        button.addEventListener(event, () => this.#explain(recipe));
       }
       for (const event of ["pointerleave", "blur"]) button.addEventListener(event, () => this.relabel());
       this.#buttons.set(id, button);
@@ -47,27 +45,30 @@ export class Presets {
     }
   }
 
-  /** @param {Record<string, string>} missing frameworks that this server lacks, with what installs them */
-  offer(missing) {
-    this.#missing = missing;
+  /** What the server lacks is known by now. */
+  offer() {
     for (const { id, recipe } of PRESETS) {
-      this.#buttons.get(id).setAttribute("aria-disabled", String(recipe.framework in missing));
+      this.#buttons.get(id).setAttribute("aria-disabled", String(this.#lacks(recipe) !== ""));
     }
     this.relabel();
   }
 
-  #explain(framework) {
-    this.#caption.textContent = this.#lacks(framework);
+  /** @param {Record<string, any>} recipe @returns {boolean} whether there was something to explain: that the server cannot run this recipe */
+  #explain(recipe) {
+    const lacks = this.#lacks(recipe);
+    if (lacks) this.#caption.textContent = lacks;
+    return lacks !== "";
   }
 
-  #lacks(framework) {
-    return this.#words.say("preset.missing", { install: this.#missing[framework] });
+  /** @param {Record<string, any>} recipe */
+  #lacks({ framework }) {
+    return this.#words.lacking(framework);
   }
 
   relabel() {
     if (!this.#words.ready) return;
     for (const { id, recipe } of PRESETS) {
-      this.#buttons.get(id).title = recipe.framework in this.#missing ? this.#lacks(recipe.framework) : "";
+      this.#buttons.get(id).title = this.#lacks(recipe);
     }
     this.#caption.textContent = this.#words.say(`preset.${this.#chosen ?? "own"}.caption`);
   }

@@ -16,6 +16,7 @@ export class Printed {
       wave: at("wave-prediction"),
       print: at("print"),
       printNetwork: at("print-network"),
+      asPrinted: at("network-as-printed"),
       text: at("network-text"),
       parameters: at("network-parameters"),
       loss: at("loss-caption"),
@@ -29,7 +30,8 @@ export class Printed {
 
   /** @param {import("../run/state.js").State} state @param {import("../run/state.js").State|null} drawn */
   draw(state, drawn) {
-    const tensorflow = state.current?.framework === "tensorflow";
+    const framework = state.current?.framework;
+    const tensorflow = framework === "tensorflow";
     if (tensorflow && (state.meanLoss !== drawn?.meanLoss || state.current !== drawn?.current)) {
       const values = { step: Math.max(0, state.update - 1), loss: short(state.meanLoss) };
       this.#earlier.data = "";
@@ -52,6 +54,7 @@ export class Printed {
       this.#at.wave.textContent = this.#words.say(this.#at.wave.dataset.say);
       this.#at.print.textContent = tensorflow ? "print(training_loss / (step + 1))" : "print(len(steps))";
       this.#at.printNetwork.textContent = tensorflow ? "tf.Graph()" : "print(rnn)";
+      this.#at.asPrinted.hidden = framework !== "compiled";
       const { cell, hidden_size, shortest, longest, seed } = state.current;
       const lengths = shortest === longest ? shortest : `${shortest}–${longest}`;
       const values = { cell: cell.toUpperCase(), hidden_size, lengths, seed };

@@ -16,7 +16,7 @@ const TYPED = "input:not([type=checkbox], [type=radio], [type=range]), textarea,
 const MOVED = `input:not([type=checkbox]), ${TYPED}`;
 const PRESSED = `input, ${TYPED}`;
 /** Where Enter that is held is one press. */
-const PRESSED_ONCE = "#slow-start, #slow-hold, #slow-leave";
+const PRESSED_ONCE = "#slow-start, #slow-torch, #slow-hold, #slow-leave";
 
 /** What has a part in each stage: the first that the page shows is brought into sight. */
 const PARTS = {
@@ -77,10 +77,11 @@ export class Slow {
     this.#live = live;
     this.#words = words;
     this.#onStage = onStage;
-    const ids = ["start", "back", "hold", "on", "leave", "stages", "says", "code", "place", "panel"];
+    const ids = ["start", "torch", "back", "hold", "on", "leave", "stages", "says", "code", "place", "panel"];
     this.#at = Object.fromEntries(ids.map((id) => [id, document.getElementById(`slow-${id}`)]));
-    const { start, back, hold, on, leave, stages } = this.#at;
+    const { start, torch, back, hold, on, leave, stages } = this.#at;
     start.addEventListener("click", () => this.start());
+    torch.addEventListener("click", () => this.#beginWithTorch());
     back.addEventListener("click", () => this.#go(-1));
     on.addEventListener("click", () => this.#go(1));
     hold.addEventListener("click", () => this.#hold());
@@ -102,7 +103,9 @@ export class Slow {
   /** Makes one update and walks through it; from within slow motion, the next one. */
   start() {
     const { state } = this.#store;
-    if (!this.#may(state) || !isSeen("#slow-place") || this.#motion?.index === -1) return;
+    if (!isSeen("#slow-place") || this.#motion?.index === -1) return;
+    if (isSeen("#slow-torch")) return this.#at.torch.focus(); // another run is the visitor's to choose
+    if (!this.#may(state)) return;
     const played = this.#motion?.played ?? state.playing;
     this.#live.views("slow", ["graph", ...Object.keys(VIEWS).filter((view) => isSeen(VIEWS[view]))]);
     if (state.playing) {
@@ -167,6 +170,13 @@ export class Slow {
     else if (state.notice?.kind === "diverged" || OVER.includes(state.connection.status)) this.leave({ resume: false });
     else if (state.connection.status !== "live") this.#light(null); // then the page says more than slow motion does
     else if (state.recipe !== recipe && this.#may(state)) this.#ask(this.#motion); // opened anew since then
+  }
+
+  /** The same recipe and changes from the start, made by what slow motion shows. */
+  #beginWithTorch() {
+    const { recipe, changes } = this.#store.state;
+    this.#store.dispatch({ type: "play" });
+    this.#live.start({ ...recipe, framework: "torch" }, changes);
   }
 
   /** The panel stands above everything, at the lower edge, with its place on the page kept free. */
@@ -236,12 +246,14 @@ export class Slow {
     const { index = -2, byItself = false } = this.#motion ?? {};
     const isLive = state.connection.status === "live";
     const language = this.#words.language;
-    const seen = [index, byItself, may, isLive, chunk?.update, current?.framework, language, network?.parameters];
+    const lacking = this.#words.lacking("torch");
+    const seen = [lacking, state.isRecording, index, byItself, may, isLive, chunk?.update, current?.framework, language, network?.parameters];
     const recipe = [current?.learning_rate, current?.cell, current?.hidden_size, current?.samples];
     const key = JSON.stringify([seen, recipe, current?.shortest, current?.longest]);
     if (key === this.#drawn) return;
     this.#drawn = key;
     this.#buttons(index, byItself, may);
+    this.#offerTorch(current?.framework === "compiled" && !lacking && !state.isRecording);
     this.#write(this.#sentence(state, chunk, index));
     this.#code(linesOf(current, chunk), STAGES[index]);
   }
@@ -268,8 +280,18 @@ export class Slow {
     });
   }
 
+  /** In place of the button that begins slow motion. @param {boolean} offered */
+  #offerTorch(offered) {
+    const { start, torch } = this.#at;
+    const held = document.activeElement === torch;
+    torch.hidden = !offered;
+    start.hidden ||= offered;
+    if (held && !offered) start.focus();
+  }
+
   #sentence({ current, network, connection }, chunk, index) {
     const say = (key, values) => this.#words.say(`slow.${key}`, values);
+    if (current?.framework === "compiled") return `${say("compiled")} ${this.#words.lacking("torch") || say("compiled.offer")}`;
     if (current?.framework === "tensorflow") return say("tensorflow");
     if (index === -2) return say("about");
     if (!chunk) return say(connection.status === "live" ? "waiting" : "lost");

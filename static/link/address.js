@@ -1,6 +1,5 @@
 import { excerpt } from "../page/refusal.js";
 import { throttled } from "../page/throttle.js";
-import { choices } from "../run/choices.js";
 import { DEFAULT_PACE } from "../run/limits.js";
 import { isLink, readLink, writeLink } from "../run/link.js";
 
@@ -144,8 +143,8 @@ export class AddressBar {
   /** @param {import("../run/link.js").Link} link @returns {Reason|null} what is wrong with it, as far as that can be told yet */
   #wrong(link) {
     const wrong = link.wrong ?? this.#hiding.wrong(link.hidden, this.#defaults !== null);
-    if (wrong || !link.twin || !this.#defaults) return wrong;
-    const offered = choices({ ...this.#defaults, ...link.recipe }).map(({ id }) => id);
+    if (wrong || !link.twin || !this.#defaults || !this.#page) return wrong;
+    const offered = this.#page.twin.choices({ ...this.#defaults, ...link.recipe }).map(({ id }) => id);
     return offered.includes(link.twin) ? null : unknownTwin(link.twin, offered);
   }
 

@@ -60,6 +60,17 @@ export class Words {
     return this.say(key, { field: names.join(this.say("code.and")), detail });
   }
 
+  /**
+   * @param {string} framework
+   * @returns {string} that this server does not offer it, and what can be done; empty where it does, or as long as that is not known
+   */
+  lacking(framework) {
+    const why = this.schema?.properties.framework.missing?.[framework];
+    if (why === undefined) return "";
+    const key = why.startsWith("pip install ") ? "framework.install" : "framework.withheld";
+    return this.say(key, { name: this.say(`choice.${framework}`), why });
+  }
+
   /** `changes.0.learning_rate` → Learning rate. A path that has no words stands as it is. @param {string} path */
   #fieldName(path) {
     if (!path) return this.say("code.whole");

@@ -4,12 +4,20 @@
 
 const FASTER = 4;
 
+/** Each makes what the other makes. @param {string} framework @returns {string|null} the other engine; null for one of its own kind */
+export const otherEngine = (framework) => ({ compiled: "torch", torch: "compiled" })[framework] ?? null;
+
 /** @param {number} value @returns {number} a learning rate within bounds, in two digits as the slider has them */
 export const asRate = (value) => Number(Math.min(1, Math.max(1e-5, value)).toPrecision(2));
 
-/** @param {Record<string, any>} recipe @returns {Choice[]} the switches that this recipe leaves to be changed */
-export function choices(recipe) {
+/**
+ * @param {Record<string, any>} recipe
+ * @param {(framework: string) => boolean} isOffered whether the server has a framework
+ * @returns {Choice[]} the switches that this recipe leaves to be changed
+ */
+export function choices(recipe, isOffered = () => true) {
   const { carry_state, shortest, longest, cell, framework, learning_rate, sampling } = recipe;
+  const engine = otherEngine(framework);
   const middle = Math.round((shortest + longest) / 2);
   const fixed = shortest === longest;
   const rates = [
@@ -27,5 +35,6 @@ export function choices(recipe) {
     sampling === "tutorial"
       ? { id: "uniform", differs: { sampling: "uniform" } }
       : { id: "tutorial", differs: { sampling: "tutorial" } },
+    ...(engine && isOffered(engine) ? [{ id: engine, differs: { framework: engine } }] : []),
   ];
 }

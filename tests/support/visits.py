@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket, expect, sync_playwright
 
 from bench.first_prediction import FLAGS
+from model.recipe import Recipe
 from tests.support.display import FEW
 
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -190,7 +191,8 @@ class Visit:
             """Whether it is this run: another may have been asked for just before, and a twin's may be under way."""
             # a link leaves fields of the recipe out, the page itself none
             sent = enumerate(self.sent[asked:], asked)
-            tags = {each["tag"]: i for i, each in sent if "framework" not in each.get("recipe", ["framework"])}
+            asks = ((i, each) for i, each in sent if "recipe" in each)
+            tags = {each["tag"]: i for i, each in asks if len(each["recipe"]) < len(Recipe.model_fields)}
             since = enumerate(self.received[heard:], heard)
             told = [(i, each.get("tag")) for i, each in since if each["type"] == "opened"]
             found[:] = [(tags[tag], i) for i, tag in told if tag in tags]
