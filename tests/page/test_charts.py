@@ -175,6 +175,7 @@ def test_a_link_hides_panels_and_controls_and_nobody_pays_for_them(charted: Visi
 def test_a_lane_that_is_lit_is_lit_at_this_chunk_alone(charted: Visit) -> None:
     page = charted
     page.page.emulate_media(reduced_motion="reduce")
+    page.opens("framework=torch")
     page.draws(12)
     page.pauses()
     slowed(page)
@@ -242,6 +243,7 @@ def test_what_came_while_a_lane_was_out_of_sight_is_hatched_and_says_so(charted:
 
 def test_bars_of_the_odometer_that_were_not_recorded_are_hatched_until_they_are_gone(charted: Visit) -> None:
     page = charted
+    page.opens("framework=torch")
     page.page.evaluate(WRITTEN)
     page.at("pace").fill("100")
     page.draws(40)

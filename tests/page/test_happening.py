@@ -35,6 +35,13 @@ def switch_off(page: Visit) -> Visit:
 
 
 @pytest.fixture
+def page(page: Visit) -> Visit:
+    """The page with PyTorch's run, whose lines and numbers these are."""
+    page.opens("framework=torch")
+    return page
+
+
+@pytest.fixture
 def still(page: Visit) -> Visit:
     """The page of somebody who wants nothing to move by itself."""
     page.page.emulate_media(reduced_motion="reduce")
@@ -115,7 +122,7 @@ AS_TENSORFLOW = """() => {
   const hears = wire.onmessage;
   wire.onmessage = ({data}) => {
     const isOpened = typeof data === 'string' && JSON.parse(data).type === 'opened';
-    hears({data: isOpened ? data.replace('"framework":"torch"', '"framework":"tensorflow"') : data});
+    hears({data: isOpened ? data.replace('"framework":"compiled"', '"framework":"tensorflow"') : data});
   };
   window.asEver = () => {
     wire.onmessage = hears;

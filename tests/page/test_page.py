@@ -173,6 +173,7 @@ def test_every_preset_runs(page: Visit) -> None:
         page.draws(2)
     recipes = {name: opened["recipe"] for name, opened in zip(names[1:], page.opened()[1:], strict=False)}
     assert recipes["static"]["longest"] == 1
+    assert [name for name, recipe in recipes.items() if recipe["framework"] == "torch"] == ["static", "dynamic"]
     assert recipes["dynamic"]["stop_after"] == 60
     assert recipes["pretrained"]["weights"] == "sine"
 
@@ -190,7 +191,7 @@ def test_without_tensorflow_its_preset_is_disabled_and_says_how_to_install_it(br
         page.page.locator("[data-field=framework] input[value=tensorflow]").check(force=True)
         wrong = page.page.locator("[data-field=framework] .wrong")
         expect(wrong).to_contain_text("pip install 'unrolled[tensorflow]'")
-        assert [message["recipe"]["framework"] for message in page.opened()] == ["torch"]
+        assert [message["recipe"]["framework"] for message in page.opened()] == ["compiled"]
         assert page.troubles == []
         context.close()
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 from model.learner import Learner
 from model.recipe import Change, Recipe
 from tests.support.anew import begins_anew, newest
+from tests.support.ear import Ear
 from tests.support.lanes import colours, middle
 from tests.support.node import folded
 from tests.support.visits import DESK, SECONDS, Visit
@@ -44,9 +45,10 @@ def at_rest() -> dict[str, bool]:
 
 @pytest.fixture
 def rested(resident: Visit, plain: dict[str, Any], at_rest: dict[str, bool]) -> Iterator[Visit]:
-    """The page at rest after some updates of its first run, for tests that look, or ask for another update."""
+    """The page at rest after some updates of PyTorch's, for tests that look, or ask for another update."""
     if not at_rest["page"]:
         begins_anew(resident, plain)
+        resident.opens("framework=torch")
         resident.draws(12)
         resident.until(lambda: "nodes" in resident.updates()[-1], "graphs are counted")
         resident.pauses()
@@ -307,13 +309,17 @@ def test_the_odometer_jumps_with_the_length(rested: Visit) -> None:
         seen[newest["length"]] = newest["nodes"]
     assert seen[10] < seen[20] < seen[30]
     assert seen[30] - seen[20] == seen[20] - seen[10], "the same for each time step"
-    expect(rested.page.locator("#odometer-says")).to_contain_text("reference network, nn.RNN of 32 units")
+    expect(rested.page.locator("#odometer-says")).to_contain_text("this chunk's own graph, nn.RNN of 32 units")
+
+
+def milliseconds(value: float) -> str:
+    return f"{value:.{3 if value < 0.1 else 2}f} ms"
 
 
 def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(rested: Visit) -> None:
     def shows_the_newest() -> bool:
         newest = rested.updates()[-1]
-        times = [f"{newest['milliseconds'][part]:.2f} ms" for part in ("forward", "backward", "optimizer")]
+        times = [milliseconds(newest["milliseconds"][part]) for part in ("forward", "backward", "optimizer")]
         return (
             rested.at("odometer-nodes").inner_text() == str(newest["nodes"])
             and rested.at("odometer-samples").inner_text() == str(newest["length"])
@@ -321,6 +327,23 @@ def test_the_odometer_shows_nodes_samples_and_milliseconds_of_the_newest_chunk(r
         )
 
     rested.until(shows_the_newest, "nodes, samples and milliseconds of the newest update")
+
+
+def test_the_odometer_of_a_compiled_run_has_no_nodes_but_those_of_pytorch_beside_it(page: Visit) -> None:
+    page.draws(3)
+    expect(page.at("odometer-says")).to_contain_text("The compiled kernel builds no graph: the bars are the chunks' samples")
+    expect(page.at("odometer-nodes")).to_be_hidden()
+    expect(page.at("odometer-bars")).to_have_attribute("aria-label", "Samples of the newest 40 chunks")
+    ear = Ear(page)
+    page.at("engine-beside").click()
+    page.until(lambda: len(ear.losses()) > 5, "PyTorch runs beside it")
+    page.until(lambda: "nodes" in ear.updates()[-1], "its nodes are asked for")
+    resting = both_rest(page)
+    page.until(lambda: resting in ear.losses(), "PyTorch rests there too")
+    expect(page.at("odometer-nodes")).to_have_text(str(ear.updates()[-1]["nodes"]))
+    expect(page.at("odometer-samples")).to_have_text(str(ear.updates()[-1]["length"]))
+    expect(page.page.locator("#odometer-label")).to_have_text("autograd nodes in PyTorch")
+    expect(page.at("odometer-says")).to_contain_text("The nodes are PyTorch's")
 
 
 # ---------------------------------------------------------------- twin runs
@@ -361,31 +384,6 @@ def test_the_twin_goes_pauses_and_steps_with_the_first_run(page: Visit) -> None:
         return all(ends) and len({round(max(each), 6) for each in ends}) == 1
 
     page.until(beside, "both rest at the same chunk")
-
-
-class Ear:
-    """What each of the page's sockets hears from now on."""
-
-    def __init__(self, page: Visit) -> None:
-        self.heard: list[list[dict[str, Any]]] = []
-        page.page.on("websocket", self._listen)
-
-    def _listen(self, wire: Any) -> None:
-        mine: list[dict[str, Any]] = []
-        self.heard.append(mine)
-        wire.on("framereceived", lambda frame: isinstance(frame, str) and mine.append(json.loads(frame)))
-
-    def changes(self, wire: int = -1) -> list[dict[str, Any]]:
-        return [message for message in self.heard[wire] if message["type"] == "changed"]
-
-    def losses(self, wire: int = -1) -> dict[int, float]:
-        """By update, of the newest run."""
-        losses: dict[int, float] = {}
-        for message in self.heard[wire]:
-            if message["type"] == "opened":
-                losses.clear()
-            losses |= {update["update"]: update["loss"] for update in message.get("updates", [])}
-        return losses
 
 
 def test_a_live_change_reaches_the_twin_after_the_same_update_but_not_its_own_switch(page: Visit) -> None:
