@@ -19,9 +19,10 @@ GRAPH_STATIONS = ["lengths", "gradient", "odometer"]
 WITHHELD = "The operator of this server offers the compiled kernel alone."
 
 COMPARED = re.compile(
-    r"Over the last (?P<count>\d+) updates of both, the predictions of PyTorch are at most (?P<prediction>[\d.e+-]+) away, "
-    r"its losses at most (?P<loss>[\d.e+-]+): .*The median update takes (?P<faster>the compiled kernel|PyTorch) "
-    r"(?P<less>[\d.e-]+) ms and (?P<slower>the compiled kernel|PyTorch) (?P<more>[\d.e-]+) ms: (?P<ratio>[\d.e+]+) times"
+    r"Over the last (?P<count>\d+) updates of both, the predictions of PyTorch are at most (?P<prediction>[\d.e+-]+) "
+    r"away, its losses at most (?P<loss>[\d.e+-]+): .*The median update takes (?P<faster>the compiled kernel|PyTorch) "
+    r"(?P<less>[\d.e-]+) ms and (?P<slower>the compiled kernel|PyTorch) (?P<more>[\d.e-]+) ms: "
+    r"(?P<ratio>[\d.e+]+) times"
 )
 
 
@@ -66,10 +67,10 @@ def test_the_recipe_names_its_three_frameworks(page: Visit) -> None:
     page.speaks("zh")
     expect(names).to_have_text(["编译", "PyTorch", "TensorFlow"])
     field = page.page.locator("[data-field=framework]")
-    boxes = [field.locator(part).bounding_box() for part in (".name", ".segmented")]
-    assert all(boxes)
-    name, choices = boxes
-    assert name["y"] + name["height"] <= choices["y"] + 1, "the choices stand under the name, not over it"  # type: ignore[index]
+    name, choices = (field.locator(part).bounding_box() for part in (".name", ".segmented"))
+    assert name is not None
+    assert choices is not None
+    assert name["y"] + name["height"] <= choices["y"] + 1, "the choices stand under the name, not over it"
 
 
 def test_one_click_has_the_other_engine_make_the_run_too_and_another_ends_it(page: Visit) -> None:

@@ -160,12 +160,12 @@ def test_where_its_update_diverges_slow_motion_leaves_and_the_page_says_what_to_
     still: Visit,
 ) -> None:
     page = still
-    learner = Learner(Recipe(optimizer="sgd", learning_rate=1.0))
+    learner = Learner(Recipe(framework="torch", optimizer="sgd", learning_rate=1.0))
     with pytest.raises(Diverged) as diverged:
         while learner.update < 100:
             learner.advance()
     last = diverged.value.update - 1
-    page.opens(f"seed=1&optimizer=sgd&learning_rate=1&stop_after={last}&pace=max")
+    page.opens(f"framework=torch&optimizer=sgd&learning_rate=1&stop_after={last}&pace=max")
     expect(page.at("status")).to_have_text("finished")
     expect(page.at("slow-start")).to_be_enabled()
     page.page.keyboard.press("s")
@@ -227,7 +227,7 @@ def test_an_update_that_a_lost_connection_swallowed_is_made_once_the_connection_
 
 def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(still: Visit) -> None:
     page = still
-    page.opens("hide=state,gradient")
+    page.opens("framework=torch&hide=state,gradient")
     page.draws(3)
     page.pauses()
     slowed(page)
@@ -246,7 +246,7 @@ def test_it_asks_only_for_what_the_page_shows_and_its_stages_find_what_is_left(s
 
 def test_where_a_link_leaves_nothing_of_a_stage_nothing_steps_back(still: Visit) -> None:
     page = still
-    page.opens("hide=wave,odometer")
+    page.opens("framework=torch&hide=wave,odometer")
     page.draws(3)
     page.pauses()
     slowed(page)
