@@ -281,7 +281,7 @@ def _adam(old: Array, new: Array, gradient: Array, size: int, by_rate: float, by
     rate, root = kind(by_rate), kind(by_root)
     for i in range(size):
         mean = old[1, i] + (gradient[i] - old[1, i]) * share
-        square = old[2, i] * keep + gradient[i] * gradient[i] * square_share
+        square = old[2, i] * keep + (square_share * gradient[i]) * gradient[i]
         new[1, i] = mean
         new[2, i] = square
         new[0, i] = old[0, i] - rate * (mean / (np.sqrt(square) * root + least))

@@ -68,7 +68,8 @@ export class Status {
     if (opening?.slow) return { text: this.#words.say("notice.slow"), acts: [] };
     if (!notice) return null;
     const acts = [{ finished: "play", diverged: "rewind" }[notice.kind] ?? "dismiss"];
-    return { text: this.#words.say(`notice.${notice.kind}`, { ...notice, update: this.#grouped(notice.update) }), acts };
+    const counts = { update: this.#grouped(notice.update), most: "most" in notice ? this.#grouped(notice.most) : "" };
+    return { text: this.#words.say(`notice.${notice.kind}`, { ...notice, ...counts }), acts };
   }
 
   #grouped(update) {

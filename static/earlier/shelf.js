@@ -2,7 +2,7 @@ import { throttled } from "../page/throttle.js";
 import { isLink, readLink } from "../run/link.js";
 import { rest } from "../run/state.js";
 import { Claims } from "./claims.js";
-import { FORMAT, all, find, isWhole, put, ready, remove } from "./runs.js";
+import { FORMAT, all, blocksOf, find, isWhole, put, ready, remove, withRows, withoutRows } from "./runs.js";
 import { carried, carry, remember, remembered } from "./tab.js";
 
 /** Keeps this tab's run where a reload finds it again. */
@@ -10,6 +10,8 @@ import { carried, carry, remember, remembered } from "./tab.js";
 const KEEP_EVERY = 5000; // ms at most; a tab that is hidden or left keeps at once
 /** A run that was given up before this update is not worth one of the places. */
 const WORTH_KEEPING = 20;
+/** Blocks of rows that a tab's own memory has room for, and that are kept at the most where the browser gives no more room. */
+const FEW = 4;
 
 /** @typedef {import("./runs.js").EarlierRun} EarlierRun */
 
@@ -22,6 +24,10 @@ export class Shelf {
   #newest = 0;
   /** While store, ledger and socket are not yet of one run. */
   #isShowing = false;
+  /** The blocks of this run that are kept as they are. @type {WeakSet<import("../run/rows.js").Block>} */
+  #kept = new WeakSet();
+  /** Blocks that are kept at the most. */
+  #most = Infinity;
 
   /** @param {import("../run/store.js").Store} store heard before all others: they forget a run as soon as another begins */
   constructor(store) {
@@ -47,12 +53,19 @@ export class Shelf {
   async ofThisTab(hash) {
     const { id, hash: before } = remembered();
     if (!id || (await this.#claims.isTaken(id))) return null;
-    const found = await find(id);
+    const found = await this.#find(id);
     const left = carried();
-    const wasLate = left?.id === id && isWhole(left) && !(found?.saved >= left.saved);
-    if (wasLate) put(left); // which the page before could not any more
-    const kept = wasLate ? left : found;
+    const wasLate = left !== null && left.run.id === id && isWhole(left.run) && !(found?.saved >= left.run.saved);
+    if (wasLate) put(left.run, left.fresh); // which the page before could not any more
+    const kept = wasLate ? withRows(left.run, [...left.fresh, ...blocksOf(found)]) : found;
     return kept && (hash === before || isOf(kept, hash)) ? kept : null;
+  }
+
+  /** @param {string} id @returns {Promise<EarlierRun|null>} */
+  async #find(id) {
+    const found = await find(id);
+    for (const block of blocksOf(found)) this.#kept.add(block);
+    return found;
   }
 
   /**
@@ -68,7 +81,8 @@ export class Shelf {
     const { bar } = page;
     ready();
     addEventListener("pagehide", () => {
-      carry(this.#put());
+      const left = this.#put();
+      carry(left && { run: withoutRows(left.run), fresh: left.fresh.slice(-FEW) });
       if (this.#run > 0) remember(this.#claims.id, bar.refusal ? null : location.hash);
     });
     document.addEventListener("visibilitychange", () => document.hidden && this.#put());
@@ -82,7 +96,7 @@ export class Shelf {
   /** @param {EarlierRun} kept @returns {Promise<boolean>} false where another tab has it */
   async goOn(kept) {
     if (await this.#claims.isTaken(kept.id)) return false;
-    this.show((await find(kept.id)) ?? kept);
+    this.show((await this.#find(kept.id)) ?? withRows(kept, []));
     return true;
   }
 
@@ -104,16 +118,19 @@ export class Shelf {
     this.#claims.id = kept.id;
     this.#run = store.state.run;
     this.#newest = kept.shown.update;
+    this.#most = Infinity;
     this.#isShowing = false;
     remember(kept.id);
   }
 
-  /** @returns {EarlierRun|null} what was kept of the run, where there was something to keep */
+  /** @returns {import("./tab.js").Left|null} what is to be kept of the run, where there is something to keep */
   #put(state = this.#page.store.state) {
     const { live, bar, ledger, twin } = this.#page;
     const { held: checkpoint } = live;
     if (state.update === 0 || !checkpoint || bar.refusal) return null;
     this.#newest = state.update;
+    const seen = ledger.snapshot();
+    const blocks = seen.blocks.slice(-this.#most);
     const run = {
       format: FORMAT,
       id: this.#claims.id,
@@ -121,11 +138,24 @@ export class Shelf {
       link: bar.fragmentOf(state),
       checkpoint,
       shown: rest(state),
-      ledger: ledger.snapshot(),
+      ledger: { ...seen, blocks },
       twin: twin.kept,
     };
-    put(run);
-    return run;
+    const fresh = blocks.filter((block) => !this.#kept.has(block));
+    this.#follow(put(run, fresh), fresh, state);
+    return { run, fresh };
+  }
+
+  /** What came of a writing decides what the next one has in it. */
+  async #follow(writing, fresh, { run, update }) {
+    const { outcome, hasAll } = await writing;
+    if (outcome === "kept") for (const block of fresh) this.#kept.add(block);
+    if (outcome === "kept" && !hasAll) this.#kept = new WeakSet();
+    const { store } = this.#page;
+    if (outcome !== "full" || this.#most === FEW || run !== store.state.run) return;
+    this.#most = FEW;
+    store.dispatch({ type: "news", notice: { kind: "unkept", update } });
+    this.#put();
   }
 
   /** The run before stays among the latest. */
@@ -134,6 +164,7 @@ export class Shelf {
     if (this.#run > 0) this.#claims.renew();
     this.#run = run;
     this.#newest = 0;
+    this.#most = Infinity;
     remember(this.#claims.id);
   }
 }

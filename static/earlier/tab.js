@@ -10,7 +10,10 @@ const AT_ONCE = 8192; // bytes: a call has so many arguments at most
 /** What a run has beside what JSON knows. */
 const KINDS = { ArrayBuffer, Int8Array, Uint8Array, Uint16Array, Float32Array, Float64Array };
 
-/** @typedef {import("./runs.js").EarlierRun} EarlierRun */
+/**
+ * A run as its page was left, and those of its blocks of rows that the database may not have.
+ * @typedef {{run: import("./runs.js").EarlierRun, fresh: import("../run/rows.js").Block[]}} Left
+ */
 
 /** @returns {{id?: string, hash?: string|null}} the tab's run, and the fragment that it had as the tab was left */
 export function remembered() {
@@ -22,16 +25,16 @@ export function remember(id, hash = null) {
   write(TAB, { id, hash });
 }
 
-/** For the page that is loaded next in this tab. @param {EarlierRun|null} run */
-export function carry(run) {
-  write(LEFT, run);
+/** For the page that is loaded next in this tab. @param {Left|null} left */
+export function carry(left) {
+  write(LEFT, left);
 }
 
-/** @returns {EarlierRun|null} what the page before carried over, once; whether it is whole is not known */
+/** @returns {Left|null} what the page before carried over, once; whether it is whole is not known */
 export function carried() {
-  const run = read(LEFT);
+  const left = read(LEFT);
   write(LEFT, null);
-  return run;
+  return left?.run && Array.isArray(left.fresh) ? left : null; // a page of another version has left something else
 }
 
 function read(key) {

@@ -1,8 +1,11 @@
 import { grouped } from "../page/words.js";
+import { RECENT } from "../run/losses.js";
 
 /** The run as a page of its own: player.html, which `unrolled train --chart` fills too, with the numbers of this run. */
 
 const DECIMALS = 4; // of a sample: finer than a pixel
+/** Losses drawn at most: of a longer run each is the mean of several. */
+const MOST_POINTS = 4000;
 const FLOORS = ["memoryless", "no_carry", "joining"];
 /** A word of the page that the player names. */
 const WORD = /say(?:=|\()"([\w.]+)"/g;
@@ -34,9 +37,9 @@ export function animation(ledger, state, words, template) {
   return template.replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]);
 }
 
-function runOf({ rows, count, chunks }, { recipe, changes, floors }, words) {
+function runOf({ rows, chunks }, { recipe, changes, floors }, words) {
   const number = (value) => grouped(value, words.language);
-  const [from, to] = [rows.update[0], rows.update[count - 1]].map(number);
+  const [from, to] = [rows.first, rows.last].map(number);
   const name = (field) => words.sayOr(`recipe.${field}`, field);
   const settings = (fields) => Object.entries(fields).map(([field, value]) => `${name(field)} ${value}`).join(words.say("keep.and"));
   const changed = changes.map(({ after_update: after, ...fields }) => [
@@ -52,9 +55,34 @@ function runOf({ rows, count, chunks }, { recipe, changes, floors }, words) {
       loss: floors[floor],
       text: words.say(`floor.${floor}`, { loss: floors[floor].toPrecision(3) }),
     })),
-    rows: { update: [...rows.update], loss: Array.from(rows.loss, (loss) => Number(loss.toPrecision(5))) },
+    rows: drawn(rows),
     chunks: chunks.map(chunkOf),
   };
+}
+
+/**
+ * @param {import("../run/rows.js").Rows} rows
+ * @returns {{update: number[], loss: number[], mean: number[]}} points of the loss chart: the last update in each, the mean of
+ *   its losses, and the mean of the last RECENT at that update
+ */
+export function drawn({ blocks, count }) {
+  const stride = Math.ceil(count / MOST_POINTS);
+  const rounded = (value) => Number(value.toPrecision(5));
+  const points = { update: [], loss: [], mean: [] };
+  const recent = new Float64Array(RECENT);
+  let [row, sum] = [0, 0];
+  for (const { from, count: length, columns } of blocks) {
+    for (let i = 0; i < length; i += 1, row += 1) {
+      recent[row % RECENT] = columns.loss[i];
+      sum += columns.loss[i];
+      if ((row + 1) % stride !== 0 && row + 1 !== count) continue;
+      points.update.push(from + i);
+      points.loss.push(rounded(sum / ((row % stride) + 1)));
+      points.mean.push(rounded(recent.reduce((all, loss) => all + loss) / Math.min(row + 1, RECENT)));
+      sum = 0;
+    }
+  }
+  return points;
 }
 
 function chunkOf({ update, length, phase, input, target, prediction, loss }) {

@@ -3,7 +3,7 @@ import { grouped } from "../page/words.js";
 import { runOf } from "../run/checkpoint.js";
 import { playerOf } from "./animation.js";
 import { save } from "./download.js";
-import { made } from "./export.js";
+import { made, nameOf } from "./export.js";
 import { FileProblem, openedFile, stemOf } from "./file.js";
 import { Receipt } from "./receipt.js";
 
@@ -88,7 +88,7 @@ export class Keep {
     const ready = state.connection.status === "live" && state.opening === null;
     at.save.disabled = !ready && this.#live.held === null;
     at.use.disabled = !ready;
-    for (const name of ["csv", "json", "animation"]) at[name].disabled = this.#ledger.count === 0;
+    for (const name of ["csv", "json", "animation"]) at[name].disabled = this.#ledger.rows.count === 0;
     setText(at.seen, this.#seen());
     this.#followLoading(state);
     for (const part of ["file", "export"]) {
@@ -146,10 +146,10 @@ export class Keep {
   }
 
   #seen() {
-    const { count, rows, chunks } = this.#ledger;
-    if (count === 0) return this.#words.say("keep.seen.none");
+    const { rows, chunks } = this.#ledger;
+    if (rows.count === 0) return this.#words.say("keep.seen.none");
     const number = (value) => grouped(value, this.#words.language);
-    const [from, to] = [number(rows.update[0]), number(rows.update[count - 1])];
+    const [from, to] = [number(rows.first), number(rows.last)];
     return this.#words.say("keep.seen", { from, to, chunks: number(chunks.length) });
   }
 
@@ -215,7 +215,9 @@ export class Keep {
 
   async #export(kind) {
     const template = kind === "animation" ? await this.#player() : "";
-    const { blob, name } = made(kind, this.#ledger, this.#store.state, this.#words, template);
+    const name = nameOf(kind, this.#ledger.rows, this.#store.state);
+    const told = (share) => this.#tell("export", { sentence: () => this.#words.say("keep.writing", { name, percent: Math.floor(100 * share) }) });
+    const blob = await made(kind, this.#ledger, this.#store.state, this.#words, template, told);
     save(blob, name);
     const size = Math.ceil(blob.size / 1000);
     return { sentence: () => this.#words.say("keep.exported", { name, size: grouped(size, this.#words.language) }) };
@@ -226,11 +228,14 @@ export class Keep {
  * As a receipt hashes them: little-endian float32, one behind the other.
  * @returns {Promise<string|null>} null where the ledger does not hold them all, or the browser keeps its hashes to https
  */
-async function hashOf({ rows, count }, updates) {
-  const isWhole = count >= updates && rows.update[0] === 1 && rows.update[updates - 1] === updates;
-  if (!isWhole || !crypto.subtle) return null;
+async function hashOf({ rows }, updates) {
+  const { blocks } = rows;
+  const follows = ({ from }, i) => from === (i === 0 ? 1 : blocks[i - 1].from + blocks[i - 1].count);
+  if (rows.count < updates || !blocks.every(follows) || !crypto.subtle) return null;
   const bytes = new DataView(new ArrayBuffer(4 * updates));
-  rows.loss.subarray(0, updates).forEach((loss, i) => bytes.setFloat32(4 * i, loss, true));
+  for (const { from, columns } of blocks) {
+    columns.loss.subarray(0, Math.max(0, updates + 1 - from)).forEach((loss, i) => bytes.setFloat32(4 * (from - 1 + i), loss, true));
+  }
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

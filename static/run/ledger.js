@@ -1,7 +1,10 @@
+import { MOST_ROWS, Rows } from "./rows.js";
+import { stopped } from "./state.js";
+
 /**
  * What the page has seen of its run, for export and for a reload: a row of scalars for every update, and the samples
- * of its first chunks and of its newest, since the first are where learning shows. Bounded, so that an hour costs
- * what a minute does.
+ * of its first chunks and of its newest, since the first are where learning shows. Bounded; the visitor is told before
+ * the first row goes.
  */
 
 /**
@@ -18,35 +21,23 @@
  */
 
 /**
- * @typedef {Float32Array|Float64Array|Uint8Array|Uint16Array} Column
- * @typedef {{format: 1, count: number, columns: Record<string, Column>, first: Samples[], newest: Samples[]}} Snapshot
+ * @typedef {{format: 2, blocks: import("./rows.js").Block[], first: Samples[], newest: Samples[]}} Snapshot
+ * @typedef {{format: 1, count: number, columns: Record<string, any>, first: Samples[], newest: Samples[]}} OldSnapshot of
+ *   20,000 rows at most, with `update` as a column
  */
 
-/** Rows kept: the newest. While a run goes on there may be up to twice as many for a moment. */
-export const MOST_ROWS = 20_000;
+/** Rows at which the visitor is told that the first will go: at 10,000 updates a second, 20 to 40 seconds before. */
+const NEARLY_FULL = 0.85 * MOST_ROWS;
 /** Chunks whose samples are kept, from the first on and to the newest. */
 export const FIRST_CHUNKS = 200;
 export const NEWEST_CHUNKS = 400;
 /** Samples kept at most of either, all streams together; the newest chunk is kept whatever its size. */
 export const MOST_SAMPLES = 20_000;
-const FIRST_ROOM = 256; // rows
-
-/** What a row has. `milliseconds` depends on a clock; NaN stands where the server did not say. */
-const KINDS = {
-  update: Float64Array,
-  length: Uint16Array,
-  streams: Uint8Array,
-  loss: Float32Array,
-  mean_loss: Float32Array,
-  nodes: Float32Array,
-  milliseconds: Float32Array,
-};
-export const COLUMNS = Object.keys(KINDS);
 
 export class Ledger {
-  /** @type {Record<string, any>} typed arrays, all as long */
-  #columns = room(FIRST_ROOM);
-  #count = 0;
+  #store;
+  rows = new Rows();
+  #hasTold = false;
   /** @type {Samples[]} */
   #first = [];
   /** @type {Samples[]} */
@@ -58,18 +49,8 @@ export class Ledger {
 
   /** @param {import("./store.js").Store} store */
   constructor(store) {
+    this.#store = store;
     store.hears((message, before, after) => this.#hear(message, before, after));
-  }
-
-  /** How many rows there are. */
-  get count() {
-    return Math.min(this.#count, MOST_ROWS);
-  }
-
-  /** @returns {Record<string, any>} a typed array for each of COLUMNS, oldest row first; not to be changed or kept */
-  get rows() {
-    const from = this.#count - this.count;
-    return Object.fromEntries(COLUMNS.map((name) => [name, this.#columns[name].subarray(from, this.#count)]));
   }
 
   /** @returns {Samples[]} in order; where chunks between the first and the newest are gone, their updates tell */
@@ -77,22 +58,20 @@ export class Ledger {
     return [...this.#first, ...this.#newest];
   }
 
-  /** @returns {Snapshot} a copy that IndexedDB can keep */
+  /** @returns {Snapshot} as it stands, which IndexedDB can keep */
   snapshot() {
-    const columns = Object.fromEntries(Object.entries(this.rows).map(([name, values]) => [name, values.slice()]));
-    return { format: 1, count: this.count, columns, first: [...this.#first], newest: [...this.#newest] };
+    return { format: 2, blocks: this.rows.blocks, first: [...this.#first], newest: [...this.#newest] };
   }
 
   /**
    * Takes up what was seen of the run before a reload; to be called once its `opened` is in the store.
-   * @param {Snapshot} snapshot @returns {boolean} false where it is of another version of this page, and is left alone
+   * @param {Snapshot|OldSnapshot} snapshot @returns {boolean} false where it is of another version of this page, and is left alone
    */
   restore(snapshot) {
-    if (snapshot?.format !== 1 || COLUMNS.some((name) => snapshot.columns[name]?.length !== snapshot.count)) return false;
-    const { count, columns, first, newest } = snapshot;
-    this.#columns = room(Math.max(FIRST_ROOM, count));
-    for (const name of COLUMNS) this.#columns[name].set(columns[name]);
-    this.#count = count;
+    const blocks = snapshot?.format === 1 ? blocksOf(snapshot) : snapshot?.format === 2 ? snapshot.blocks : null;
+    if (!blocks || !this.rows.restore(blocks)) return false;
+    const { first, newest } = snapshot;
+    this.#hasTold = false;
     this.#first = [...first];
     this.#newest = [...newest];
     this.#atFirst = newest.length === 0 && first.length < FIRST_CHUNKS;
@@ -106,12 +85,17 @@ export class Ledger {
     if (message.type !== "updates" || after.update <= before.update || after.isRecording) return;
     const fresh = message.updates.filter(({ update }) => update > before.update);
     this.#goBackBefore(fresh[0].update);
-    for (const update of fresh) this.#write(update);
+    for (const update of fresh) {
+      this.rows.write(update.update, scalarsOf(update));
+      this.#keepSamples(samplesOf(update));
+    }
+    this.#trimSamples();
+    if (this.rows.count >= NEARLY_FULL && !this.#hasTold && !stopped(after)) this.#tell();
   }
 
   #beginAnew() {
-    this.#columns = room(FIRST_ROOM);
-    this.#count = 0;
+    this.rows = new Rows();
+    this.#hasTold = false;
     this.#first = [];
     this.#newest = [];
     this.#atFirst = true;
@@ -119,42 +103,27 @@ export class Ledger {
 
   /** A run that is taken up from a point before its newest row makes the rows after that point once more. @param {number} update */
   #goBackBefore(update) {
-    if (!(this.#columns.update[this.#count - 1] >= update)) return;
-    while (this.#count > 0 && this.#columns.update[this.#count - 1] >= update) this.#count -= 1;
+    if (!(this.rows.last >= update)) return;
+    this.rows.goBackBefore(update);
     const made = (/** @type {Samples} */ chunk) => chunk.update < update;
     this.#first = this.#first.filter(made);
     this.#newest = this.#newest.filter(made);
   }
 
-  /** @param {import("./messages.js").Update} update */
-  #write(update) {
-    if (this.#count === this.#columns.update.length) this.#makeRoom();
-    const row = this.#count;
-    const parts = Object.values(update.milliseconds ?? {});
-    const milliseconds = parts.length > 0 ? parts.reduce((sum, part) => sum + part, 0) : NaN;
-    /** @type {Record<string, any>} */
-    const values = { nodes: NaN, ...update, milliseconds };
-    for (const name of COLUMNS) this.#columns[name][row] = values[name];
-    this.#count += 1;
-    this.#keepSamples(samplesOf(update));
-  }
-
-  #makeRoom() {
-    const { rows, count } = this;
-    this.#columns = room(Math.min(2 * count, 2 * MOST_ROWS));
-    for (const name of COLUMNS) this.#columns[name].set(rows[name]);
-    this.#count = count;
+  /** That the oldest rows will go, and after which update: once this message has been heard by all. */
+  #tell() {
+    this.#hasTold = true;
+    const notice = /** @type {const} */ ({ kind: "filling", update: this.rows.first + MOST_ROWS, most: MOST_ROWS });
+    queueMicrotask(() => this.#store.dispatch({ type: "news", notice }));
   }
 
   /** @param {Samples} chunk */
   #keepSamples(chunk) {
-    const fits = this.#first.length < FIRST_CHUNKS && sizeOf(this.#first) + chunk.input.length <= MOST_SAMPLES;
-    this.#atFirst &&= fits;
-    if (this.#atFirst) {
-      this.#first.push(chunk);
-      return;
-    }
-    this.#newest.push(chunk);
+    this.#atFirst &&= this.#first.length < FIRST_CHUNKS && sizeOf(this.#first) + chunk.input.length <= MOST_SAMPLES;
+    (this.#atFirst ? this.#first : this.#newest).push(chunk);
+  }
+
+  #trimSamples() {
     let samples = sizeOf(this.#newest);
     let gone = 0;
     while (this.#newest.length - gone > 1 && (this.#newest.length - gone > NEWEST_CHUNKS || samples > MOST_SAMPLES)) {
@@ -165,9 +134,23 @@ export class Ledger {
   }
 }
 
-/** @param {number} rows @returns {Record<string, any>} */
-function room(rows) {
-  return Object.fromEntries(Object.entries(KINDS).map(([name, Kind]) => [name, new Kind(rows)]));
+/** @param {OldSnapshot} snapshot @returns {import("./rows.js").Block[]|null} its rows as they are kept now; null where they are not whole */
+function blocksOf({ count, columns }) {
+  const names = ["update", "length", "streams", "loss", "mean_loss", "nodes", "milliseconds"];
+  if (names.some((name) => columns[name]?.length !== count)) return null;
+  const rows = new Rows();
+  for (let i = 0; i < count; i += 1) {
+    const [update, length, streams, loss, mean_loss, nodes, milliseconds] = names.map((name) => columns[name][i]);
+    rows.write(update, { length, streams, loss, mean_loss, nodes, milliseconds });
+  }
+  return rows.blocks;
+}
+
+/** @param {import("./messages.js").Update} update as the server sends it */
+function scalarsOf({ length, streams, loss, mean_loss, nodes, milliseconds }) {
+  const parts = Object.values(milliseconds ?? {});
+  const sum = parts.length > 0 ? parts.reduce((all, part) => all + part) : NaN;
+  return { length, streams, loss, mean_loss, nodes: nodes ?? NaN, milliseconds: sum };
 }
 
 /** @param {Samples[]} chunks */

@@ -64,6 +64,7 @@
  * @typedef {{type: "connection", status: import("./state.js").ConnectionStatus, seconds?: number, detail?: string}
  *   | {type: "recorded", recipe: Recipe, network: Network, floors: Record<string, number|null>}
  *   | {type: "kept", shown: Record<string, any>}
+ *   | {type: "news", notice: import("./state.js").Notice}
  *   | {type: "opening", after?: number|null, lost?: boolean, slow?: boolean, rewound?: Recipe|null, file?: {losses: Float32Array}|null}
  *   | {type: "play"|"pause"|"dismissed"}
  *   | {type: "pace", pace: number|"max"}} FromPage

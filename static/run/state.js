@@ -36,6 +36,8 @@ import { withLosses, withReached } from "./losses.js";
  *   | {kind: "restarted", update: number}
  *   | {kind: "loaded", update: number}
  *   | {kind: "moved", update: number, changes: string}
+ *   | {kind: "filling", update: number, most: number}
+ *   | {kind: "unkept", update: number}
  *   | {kind: "rewound", update: number, rate: number}} Notice
  */
 
@@ -158,6 +160,8 @@ function fromThePage(state, message) {
       return recorded(state, message);
     case "kept":
       return { ...state, ...message.shown, run: state.run + 1, opening: null, complaint: null };
+    case "news":
+      return stopped(state) ? state : { ...state, notice: message.notice }; // how it stopped comes with what can be done about it
     case "opening":
       return {
         ...state,

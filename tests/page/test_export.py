@@ -32,7 +32,8 @@ def test_the_ledger_keeps_every_update_seen_once_and_to_the_bit() -> None:
       store.dispatch(updates(6, 6, {prediction_after: [Array(10).fill(0.25)]}));
       const {rows} = ledger;
       return {
-        update: [...rows.update], loss: [...rows.loss], nodes: [...rows.nodes].map(String), took: rows.milliseconds[2],
+        update: numbers(rows), loss: column(rows, 'loss'), nodes: column(rows, 'nodes').map(String),
+        took: column(rows, 'milliseconds')[2],
         chunks: ledger.chunks.map(({update}) => update), drawn: ledger.chunks[5].prediction[0],
       };
     """
@@ -50,16 +51,16 @@ def test_the_ledger_begins_anew_with_each_run_and_rewrites_what_is_made_again() 
       store.dispatch(updates(1, 9));
       const kept = ledger.snapshot();
       store.dispatch(opened);
-      const empty = ledger.count;
+      const empty = ledger.rows.count;
       const other = begun();
       other.store.dispatch({type: 'opening', after: 6});
       other.store.dispatch({...opened, update: 6});
       other.ledger.restore(structuredClone(kept));
       other.store.dispatch(updates(7, 11, {loss: 0.5}));
       const {rows} = other.ledger;
-      return {empty, update: [...rows.update], loss: [...rows.loss].slice(4, 8),
+      return {empty, update: numbers(rows), loss: column(rows, 'loss').slice(4, 8),
         chunks: other.ledger.chunks.map(({update}) => update),
-        other: other.ledger.restore({...kept, format: 2}), count: other.ledger.count};
+        other: other.ledger.restore({...kept, format: 3}), count: rows.count};
     """
     kept = folded(LEDGER + script)
     assert kept["empty"] == 0
@@ -69,31 +70,135 @@ def test_the_ledger_begins_anew_with_each_run_and_rewrites_what_is_made_again() 
     assert kept["count"] == 11
 
 
-def test_the_ledger_is_bounded_and_says_from_where_it_holds() -> None:
+def test_the_ledger_keeps_the_samples_of_the_first_chunks_and_of_the_newest_and_fewer_of_large_ones() -> None:
     script = """
       const {store, ledger} = begun();
-      for (let from = 1; from < 50_000; from += 250) store.dispatch(updates(from, from + 249));
-      const {rows, chunks} = ledger;
-      const {columns, first, newest} = ledger.snapshot();
-      const again = begun();
-      again.ledger.restore({columns, first, newest, format: 1, count: columns.update.length});
-      again.store.dispatch({type: 'opening', after: 50_000});
+      for (let from = 1; from < 1000; from += 250) store.dispatch(updates(from, from + 249));
       const large = begun();
       const wide = {length: 900, streams: 8, stream_ids: [...Array(8).keys()]};
       for (const name of ['t', 'input', 'target', 'prediction']) wide[name] = Array(8).fill(Array(900).fill(0.5));
       large.store.dispatch(updates(1, 9, wide));
       return {
-        count: ledger.count, from: rows.update[0], to: rows.update.at(-1), loss: rows.loss[0], most: MOST_ROWS,
-        chunks: chunks.map(({update}) => update), kept: [FIRST_CHUNKS, NEWEST_CHUNKS], again: again.ledger.count,
+        chunks: ledger.chunks.map(({update}) => update), kept: [FIRST_CHUNKS, NEWEST_CHUNKS],
         large: large.ledger.chunks.map(({update, input}) => [update, input.length]),
       };
     """
     kept = folded(LEDGER + script)
-    assert kept["count"] == kept["most"] == kept["again"] == 20_000
-    assert (kept["from"], kept["to"]) == (30_001, 50_000)
     first, newest = kept["kept"]
-    assert kept["chunks"] == [*range(1, first + 1), *range(50_001 - newest, 50_001)]
-    assert [update for update, _ in kept["large"]] == [1, 2, 8, 9], "fewer of large chunks"
+    assert kept["chunks"] == [*range(1, first + 1), *range(1001 - newest, 1001)]
+    assert [update for update, _ in kept["large"]] == [1, 2, 8, 9]
+
+
+def test_two_million_updates_are_kept_to_the_bit_and_of_a_longer_run_the_newest() -> None:
+    script = """
+      const rows = filled(1, 2_000_000);
+      const whole = [rows.first, rows.last, rows.count];
+      const right = rows.blocks.every(({from, count, columns}) =>
+        columns.loss.every((loss, i) => loss === Math.fround(1 / (from + i))) && columns.loss.length === count);
+      let least = Infinity;
+      for (let update = 2_000_001; update <= 2_100_000; update += 1) {
+        rows.write(update, row(update));
+        least = Math.min(least, rows.count);
+      }
+      const {blocks} = rows;
+      const columns = blocks.flatMap(({columns}) => Object.values(columns));
+      const bytes = columns.reduce((sum, {byteLength}) => sum + byteLength, 0);
+      return {whole, right, least, first: rows.first, from: blocks[0].from, last: rows.last, count: rows.count,
+        block: BLOCK_ROWS, a_row: bytes / rows.count};
+    """
+    kept = folded(LEDGER + script)
+    assert kept["whole"] == [1, 2_000_000, 2_000_000]
+    assert kept["right"]
+    assert kept["least"] >= 2_000_000
+    assert kept["count"] <= 2_000_000 + 2 * kept["block"]
+    assert kept["last"] == 2_100_000
+    assert kept["first"] == kept["from"] == 2_100_001 - kept["count"]
+    assert kept["a_row"] == 19
+
+
+def test_blocks_of_rows_that_were_taken_stay_as_they_were_whatever_is_written_later() -> None:
+    script = """
+      const rows = filled(1, BLOCK_ROWS + 100);
+      const [full, open] = rows.blocks;
+      rows.write(BLOCK_ROWS + 101, row(BLOCK_ROWS + 101));
+      const isSame = rows.blocks[0] === full;
+      const counts = rows.blocks.map(({count}) => count);
+      rows.goBackBefore(BLOCK_ROWS - 9);
+      for (let again = BLOCK_ROWS - 9; again < BLOCK_ROWS + 5; again += 1) rows.write(again, {...row(again), loss: 7});
+      const again = column(rows, 'loss');
+      rows.write(BLOCK_ROWS + 50, row(BLOCK_ROWS + 50));
+      return {isSame, isAnother: rows.blocks[0] !== full, counts, open: open.count, size: open.columns.loss.length,
+        before: full.columns.loss.includes(7) || open.columns.loss.includes(7), again: again.length,
+        sevens: again.filter((loss) => loss === 7).length, gap: rows.blocks.map(({from, count}) => [from, count])};
+    """
+    kept = folded(LEDGER + script)
+    block = 16_384
+    assert kept["isSame"], "what is full is not written again"
+    assert kept["isAnother"], "what was made once more is"
+    assert (kept["counts"], kept["open"], kept["size"]) == ([block, 101], 100, 100)
+    assert kept["before"] is False
+    assert (kept["again"], kept["sevens"]) == (block + 4, 14)
+    assert kept["gap"] == [[1, block], [block + 1, 4], [block + 50, 1]]
+
+
+def test_rows_go_on_where_a_kept_run_stood_and_what_an_earlier_page_kept_is_read() -> None:
+    script = """
+      const {store, ledger} = begun();
+      store.dispatch(updates(1, 30));
+      const kept = structuredClone(ledger.snapshot());
+      const old = {format: 1, count: 30, first: kept.first, newest: kept.newest,
+        columns: {...kept.blocks[0].columns, update: Float64Array.from({length: 30}, (_, i) => 1 + i)}};
+      const goesOn = (snapshot) => {
+        const other = begun();
+        const taken = other.ledger.restore(snapshot);
+        other.store.dispatch({type: 'opening', after: 0});
+        other.store.dispatch({type: 'updates', updates: [chunk(31)]});
+        return [taken, numbers(other.ledger.rows), column(other.ledger.rows, 'loss')];
+      };
+      const broken = structuredClone(kept);
+      delete broken.blocks[0].columns.nodes;
+      return {kept: goesOn(kept), old: goesOn(old), broken: begun().ledger.restore(broken)};
+    """
+    kept = folded(LEDGER + script)
+    losses = np.array([1 / update for update in range(1, 31)], np.float32).tolist()
+    for taken, numbers, values in (kept["kept"], kept["old"]):
+        assert taken
+        assert numbers[:30] == list(range(1, 31))
+        assert values[:30] == losses
+    assert kept["broken"] is False
+
+
+def test_a_visitor_is_told_before_the_first_row_goes_and_once() -> None:
+    script = """
+      const {store, ledger} = begun();
+      const nearly = 1_700_000;
+      ledger.restore({format: 2, blocks: filled(1, nearly - 2).blocks, first: [], newest: []});
+      const heard = async (update) => {
+        store.dispatch({type: 'updates', updates: [chunk(update)]});
+        await 0;
+        return store.state.notice;
+      };
+      const before = await heard(nearly - 1);
+      const told = await heard(nearly);
+      store.dispatch({type: 'dismissed'});
+      const after = await heard(nearly + 1);
+      store.dispatch(opened);
+      return {before, told, after, anew: [store.state.notice, ledger.rows.count]};
+    """
+    told = folded(LEDGER + script)
+    assert told["before"] is None
+    assert told["told"] == {"kind": "filling", "update": 2_000_001, "most": 2_000_000}
+    assert told["after"] is None
+    assert told["anew"] == [None, 0]
+
+
+def test_how_a_run_stopped_is_not_talked_over() -> None:
+    script = """
+      let now = state.apply(state.initialState(), opened);
+      now = state.apply(now, {type: 'diverged', update: 3, tensor: 'weight'});
+      return state.apply(now, {type: 'news', notice: {kind: 'unkept', update: 3}}).notice.kind;
+    """
+    assert folded(script) == "diverged"
 
 
 # ---------------------------------------------------------------- files

@@ -108,8 +108,10 @@ def kept(page: Page) -> list[dict[str, Any]]:
 
 def kept_losses(page: Page) -> dict[int, np.float32]:
     """Those that the page has drawn of its newest run, as it kept them."""
-    script = "const {all} = await import('/static/earlier/runs.js'); const [{ledger}] = await all();"
-    script += "return [[...ledger.columns.update], [...ledger.columns.loss]]"
+    script = "const {all, find} = await import('/static/earlier/runs.js'); const [{id}] = await all();"
+    script += "const {blocks} = (await find(id)).ledger; const each = (values) => blocks.flatMap(values);"
+    script += "const updates = each(({from, columns}) => [...columns.loss.keys()].map((i) => from + i));"
+    script += "return [updates, each(({columns}) => [...columns.loss])]"
     updates, values = page.evaluate(f"(async () => {{ {script} }})()")
     return {int(update): np.float32(loss) for update, loss in zip(updates, values, strict=True)}
 
@@ -298,11 +300,13 @@ def test_what_a_tab_carries_over_comes_back_to_the_bit() -> None:
         const {carry, carried} = await import('/static/earlier/tab.js');
         const loss = Float32Array.of(NaN, 0.41000003, 9).subarray(0, 2);
         const bytes = Uint8Array.from({length: 20_000}, (_, i) => i % 251);
-        carry({id: 'a', at: 0.1, none: null, hidden: [Int8Array.of(-127, 127)], loss, bytes: bytes.buffer});
-        const run = carried();
+        const fresh = [{from: 1, count: 2, columns: {loss}}];
+        carry({run: {id: 'a', at: 0.1, none: null, hidden: [Int8Array.of(-127, 127)], bytes: bytes.buffer}, fresh});
+        const {run, fresh: [block]} = carried();
+        run.loss = block.columns.loss;
         const again = carried();
-        carry({id: 'a'});
-        carry({bytes: new ArrayBuffer(100_000)});
+        carry({run: {id: 'a'}, fresh: []});
+        carry({run: {bytes: new ArrayBuffer(100_000)}, fresh: []});
         return {...run, hidden: [...run.hidden[0]], loss: [...run.loss].map(String), again, full: carried(),
           kinds: [run.hidden[0], run.loss, run.bytes].map(({constructor}) => constructor.name),
           bytes: new Uint8Array(run.bytes).every((byte, i) => byte === bytes[i]) && run.bytes.byteLength};
@@ -377,7 +381,7 @@ FULL = "() => { IDBObjectStore.prototype.put = () => { throw new Error('full'); 
 
 def test_what_a_page_cannot_show_again_does_not_keep_it_from_starting(one: Visit) -> None:
     one.draws(10)
-    script = "const request = indexedDB.open('unrolled', 1); request.onsuccess = () => { const runs = request.result"
+    script = "const request = indexedDB.open('unrolled', 2); request.onsuccess = () => { const runs = request.result"
     script += ".transaction('runs', 'readwrite').objectStore('runs'); runs.openCursor().onsuccess = ({target}) => {"
     script += "target.result.update({...target.result.value, shown: {chunks: null}}).onsuccess = done; } }"
     one.pauses()

@@ -351,7 +351,7 @@ def test_a_table_of_a_hostile_run_has_no_formula_in_it() -> None:
       const evil = '=cmd|"/c calc"!A1';
       const recipe = {...store.state.recipe, cell: evil, seed: evil, [evil]: evil};
       const changes = [{after_update: 1, [evil]: evil}];
-      return csvOf(ledger, {...store.state, recipe, changes});
+      return [...csvOf(ledger, {...store.state, recipe, changes})].join('');
     """
     table = folded(LEDGER + script)
     names, *rows = table.strip().split("\n")
