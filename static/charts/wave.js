@@ -9,6 +9,9 @@ import { MARGIN, TWIN_DASH, axis, config, layout } from "./plotly.js";
 
 /** Pixels that one half-period gets while following; a two-digit length fits over it. */
 const HALF_PERIOD = 26;
+/** Px that a digit under the wave is wide, and that are between two numbers at the least. */
+const DIGIT = 7;
+const BETWEEN = 8;
 /** After a page turn, this part of the old page stays in view. */
 const KEPT = 0.3;
 const FADE = 120; // ms
@@ -114,12 +117,17 @@ export class Wave {
       this.#layout(chunks, palette, range, runs),
       config(this.#words),
     );
-    if (runs) this.#marks.draw(this.view, tickEvery(range), palette);
+    if (runs) this.#marks.draw(this.view, tickEvery(range, this.#room), palette);
     else this.#marks.clear();
     this.#drawn = state.chunks;
     if (!this.#listening) this.#listen();
     if (this.#following) this.#fade(state, chunks);
     return true;
+  }
+
+  /** In px, between the margins. */
+  get #room() {
+    return (this.#width || this.#element.clientWidth) - MARGIN.l - MARGIN.r;
   }
 
   #listen() {
@@ -143,7 +151,7 @@ export class Wave {
    * with what came last.
    */
   #range(chunks, another, playing) {
-    const span = Math.max(6, Math.round(((this.#width || this.#element.clientWidth) - 64) / HALF_PERIOD));
+    const span = Math.max(6, Math.round((this.#room - 12) / HALF_PERIOD));
     if (chunks.length === 0) {
       this.#left = 0;
       return [-0.15, span + 0.15];
@@ -247,7 +255,7 @@ export class Wave {
         fixedrange: false,
         ticksuffix: "π",
         tickformat: ",d",
-        dtick: tickEvery(range),
+        dtick: tickEvery(range, this.#room),
         showticklabels: !runs,
         tick0: 0,
         showgrid: false,
@@ -276,8 +284,12 @@ function isRunning({ playing, pace }) {
   return playing && (pace === "max" || pace > RUNS);
 }
 
-/** Whole half-periods between two ticks, so that at most about ten are shown. */
-function tickEvery([from, to]) {
-  const least = (to - from) / 10;
+/**
+ * Whole half-periods between two ticks, so that at most about ten are shown, and far out, where they have many digits, fewer.
+ * @param {number[]} range @param {number} width in px
+ */
+function tickEvery([from, to], width) {
+  const longest = `${Math.round(to).toLocaleString("en")}π`.length;
+  const least = (to - from) * Math.max(1 / 10, (longest * DIGIT + BETWEEN) / width);
   return [1, 2, 4, 5, 10, 20, 50, 100, 200, 500, 1000].find((step) => step >= least) ?? 2000;
 }

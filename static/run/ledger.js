@@ -159,16 +159,26 @@ function sizeOf(chunks) {
 }
 
 /** @param {import("./messages.js").Update} update as the server sends it @returns {Samples} */
-function samplesOf(update) {
-  const flat = (/** @type {number[][]} */ rows) => Float32Array.from(rows.flat());
+function samplesOf({ update, length, stream_ids: streamIds, t, input, target, prediction, prediction_after: after, loss }) {
+  const samples = t.reduce((sum, row) => sum + row.length, 0);
   return {
-    update: update.update,
-    length: update.length,
-    streamIds: update.stream_ids,
-    phase: Float64Array.from(update.t.flat()),
-    input: flat(update.input),
-    target: flat(update.target),
-    prediction: flat(update.prediction_after ?? update.prediction),
-    loss: update.loss,
+    update,
+    length,
+    streamIds,
+    phase: flat(t, new Float64Array(samples)),
+    input: flat(input, new Float32Array(samples)),
+    target: flat(target, new Float32Array(samples)),
+    prediction: flat(after ?? prediction, new Float32Array(samples)),
+    loss,
   };
+}
+
+/** @template {Float32Array|Float64Array} T @param {number[][]} rows @param {T} into as long as all of them @returns {T} */
+function flat(rows, into) {
+  let at = 0;
+  for (const row of rows) {
+    into.set(row, at);
+    at += row.length;
+  }
+  return into;
 }

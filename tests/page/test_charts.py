@@ -149,6 +149,31 @@ def hidden(page: Page, selector: str) -> bool:
     return not page.locator(selector).first.is_visible()
 
 
+FAR = """([update, phase]) => {
+  const t = [Array.from({length: 20}, (_, i) => Math.PI * (phase + i / 10))];
+  const zeros = [Array(20).fill(0)];
+  const chunk = {update, length: 20, streams: 1, stream_ids: [0], t, input: zeros, target: zeros, prediction: zeros};
+  const updates = [{...chunk, loss: 0.5, mean_loss: 0.5, milliseconds: {}}];
+  wires.at(-1).onmessage({data: JSON.stringify({type: 'updates', updates})});
+}"""
+"""The page hears of an update that is millions of others on."""
+
+
+def test_numbers_of_seven_digits_are_read_on_desk_and_phone(charted: Visit) -> None:
+    page = charted
+    page.pauses()
+    page.page.evaluate(FAR, [2_000_000, 4_000_000])
+    for view in (DESK, PHONE):
+        page.page.set_viewport_size(view)  # type: ignore[arg-type]
+        expect(page.at("update")).to_have_text("2,000,000")
+        labels = page.page.locator("#wave .xtick text")
+        expect(labels.last).to_contain_text("4,000,00")
+        marked = labels.evaluate_all("texts => texts.map((text) => text.getAttribute('transform') ?? '')")
+        assert not any(re.search(r"rotate\((?!0)", transform) for transform in marked), "they stand side by side"
+        fits = "(number) => number.scrollWidth <= number.clientWidth && number.getBoundingClientRect().right <= innerWidth"
+        assert page.at("update").evaluate(fits)
+
+
 def test_a_link_hides_panels_and_controls_and_nobody_pays_for_them(charted: Visit) -> None:
     page = charted
     names = "recipe,state,gradient,odometer,network,predict.carry,transport.seed,masthead.language,lessons.gru"
