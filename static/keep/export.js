@@ -59,7 +59,8 @@ function* json(head, blocks, chunks) {
 }
 
 function* list(name, items, shown = (item) => item) {
-  let before = `,\n"${name}": [\n`;
+  yield `,\n"${name}": [`;
+  let before = "\n";
   for (const item of items) {
     yield before + JSON.stringify(shown(item));
     before = ",\n";

@@ -245,6 +245,59 @@ def test_csv_and_json_hold_every_update_seen_and_read_back_to_the_bit(visit: Vis
     assert [row["streams"] for row in export["updates"]] == [update["streams"] for update in seen]
 
 
+PIECES = """
+  const pieces = [];
+  globalThis.Blob = class extends Blob {
+    constructor(parts, options) {
+      super(parts, options);
+      pieces.push(...parts.filter((part) => typeof part === 'string').map(({length}) => length));
+    }
+  };
+  let clock = 0;
+  globalThis.performance = {now: () => (clock += 0.01)};
+"""
+"""The lengths of all strings that a file is made of, and a clock by which a row takes a hundredth of a millisecond."""
+
+
+def test_a_long_run_is_exported_in_pieces_while_it_goes_on_and_reads_back_to_the_bit(tmp_path: Path) -> None:
+    script = f"""
+      const {{writeFile}} = await import('node:fs/promises');
+      const {{made}} = await import('/static/keep/export.js');
+      {PIECES}
+      const {{store, ledger}} = begun();
+      const bits = Uint32Array.from({{length: 60_000}}, (_, i) => Math.imul(i + 1, 2654435761) >>> 9);
+      const losses = new Float32Array(bits.map((bits) => bits | 0x3c000000).buffer);
+      losses.forEach((loss, i) => ledger.rows.write(i + 1, {{...row(i + 1), loss, mean_loss: loss / 3, milliseconds: NaN}}));
+      const changes = [{{after_update: 50_000, learning_rate: 0.5}}];
+      const run = {{...store.state, recipe: {{...store.state.recipe, carry_state: true, train: false}}, changes}};
+      const shares = [];
+      for (const kind of ['csv', 'json']) {{
+        const file = await made(kind, ledger, run, null, '', (share) => {{
+          shares.push(share);
+          ledger.rows.write(ledger.rows.last + 1, row(1));
+        }});
+        await writeFile(`{tmp_path}/run.${{kind}}`, Buffer.from(await file.arrayBuffer()));
+      }}
+      return {{longest: Math.max(...pieces), turns: shares.length, shares: [shares[0], Math.max(...shares)], bits: [...bits]}};
+    """
+    made = folded(LEDGER + script)
+    assert made["longest"] < 1_100_000
+    assert made["turns"] > 100, "the page has its turn"
+    assert 0 < made["shares"][0] < made["shares"][1] <= 1
+    losses = np.array([bits | 0x3C000000 for bits in made["bits"]], np.uint32)
+    means = (losses.view(np.float32).astype(np.float64) / 3).astype(np.float32).view(np.uint32)
+    table = list(csv.DictReader(io.StringIO((tmp_path / "run.csv").read_text())))
+    export = json.loads((tmp_path / "run.json").read_text())
+    assert len(table) == 60_000, "what is seen while it is written is not in it"
+    assert len(export["updates"]) > 60_000
+    for rows in (table, export["updates"][:60_000]):
+        assert [int(row["update"]) for row in rows] == list(range(1, 60_001))
+        assert floats([row["loss"] for row in rows]) == losses.tolist()
+        assert floats([row["mean_loss"] for row in rows]) == means.tolist()
+        assert [float(rows[i]["learning_rate"]) for i in (0, 49_999, 50_000)] == [0.02, 0.02, 0.5]
+    assert {row["milliseconds"] for row in table} == {""}
+
+
 def test_what_was_seen_and_the_newest_checkpoint_can_be_had_without_a_server(
     visit: Visits, start_server: Callable[..., Any]
 ) -> None:
@@ -314,6 +367,24 @@ def test_the_animation_plays_from_a_file_and_asks_nobody(visit: Visits, server_u
         assert player.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         assert axe_finds(player) == []
         player.close()
+
+
+def test_the_animation_of_a_long_run_thins_its_losses_over_the_whole_of_it() -> None:
+    script = """
+      const {drawn} = await import('/static/keep/animation.js');
+      return [drawn(filled(1, 3000)), drawn(filled(1, 100_001))];
+    """
+    short, long = folded(LEDGER + script)
+    assert short["update"] == list(range(1, 3001)), "each of a short run"
+    assert len(long["update"]) <= 4000
+    stride = long["update"][0]
+    assert long["update"] == [*range(stride, 100_001, stride), 100_001]
+    losses = np.array([1 / update for update in range(1, 100_002)])
+    means = [part.mean() for part in np.split(losses, range(stride, 100_001, stride))]
+    assert np.allclose(long["loss"], means, rtol=1e-4)
+    for rows in (short, long):
+        recent = [losses[max(0, update - 50) : update].mean() for update in rows["update"]]
+        assert np.allclose(rows["mean"], recent, rtol=1e-4)
 
 
 def test_an_animation_of_a_hostile_run_runs_nothing(browser: Browser, tmp_path: Path) -> None:

@@ -666,6 +666,20 @@ def test_state_is_bounded_and_a_message_leaves_the_old_state_alone() -> None:
     }
 
 
+def test_the_loss_chart_has_two_million_updates_in_its_few_points_from_first_to_last() -> None:
+    script = """
+      const {withLosses, LOSS_POINTS} = await import('/static/run/losses.js');
+      let now = {update: 0, losses: {stride: 1, points: []}, recent: []};
+      for (let from = 1; from <= 2_000_000; from += 250)
+        now = withLosses(now, Array.from({length: 250}, (_, i) => ({update: from + i, loss: (from + i) % 2 ? 1 : 3})));
+      const {stride, points} = now.losses;
+      return {fits: points.length <= LOSS_POINTS, last: points.at(-1).update,
+        updates: points.slice(0, -1).every(({update, count}, i) => count === stride && update === (i + 1) * stride),
+        means: points.every(({loss, recentMean}) => Math.abs(loss - 2) < 1e-6 && Math.abs(recentMean - 2) < 1e-6)};
+    """
+    assert folded(script) == {"fits": True, "last": 2_000_000, "updates": True, "means": True}
+
+
 def test_state_keeps_the_curve_on_resume_and_drops_it_on_a_new_run() -> None:
     result = folded(
         """
