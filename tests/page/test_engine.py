@@ -220,13 +220,15 @@ def test_a_server_without_pytorch_says_so_wherever_it_would_be_asked_for(visit: 
     page = visit(charts=False, prepare=lambda page: page.route("**/recipe/schema", without_torch))
     page.draws(1)
     says = f"PyTorch is not offered on this server. {WITHHELD}"
+    endless = page.page.locator("[data-preset=endless]")
+    expect(endless).to_have_attribute("aria-pressed", "true")  # from now on the caption is the pointer's
+    expect(endless).to_have_attribute("aria-disabled", "false")
     for preset in ("static", "dynamic"):
         button = page.page.locator(f"[data-preset={preset}]")
         expect(button).to_have_attribute("aria-disabled", "true")
         expect(button).to_have_attribute("title", says)
         button.click(force=True)
         expect(page.page.locator("#preset-caption")).to_have_text(says)
-    expect(page.page.locator("[data-preset=endless]")).to_have_attribute("aria-disabled", "false")
     expect(page.at("engine-says")).to_contain_text(says)
     expect(page.at("engine-beside")).to_be_hidden()
     assert "torch" not in offered(page)
