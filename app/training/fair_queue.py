@@ -55,13 +55,17 @@ class FairQueue(Generic[W]):
         heappush(self._waiting, (piece.start, next(self._order), piece))
 
     def pop(self, most: int, most_seconds: float) -> list[Piece[W]]:
-        """Take what is to be done next: one piece, or up to `most` that join and should take `most_seconds` in sum."""
+        """Take what is to be done next: one piece, or up to `most` that join and should take `most_seconds` in sum.
+
+        Whoever has had more than those seconds beyond its share joins nobody: it waits until that is made up for.
+        """
         self._now, _, first = heappop(self._waiting)
         pieces, seconds = [first], first.seconds
         while first.joins and self._waiting and len(pieces) < most:
             further = self._waiting[0][2]
             seconds += further.seconds
-            if not further.joins or seconds > most_seconds:
+            beyond = (further.start - self._now) * further.weight
+            if not further.joins or max(seconds, beyond) > most_seconds:
                 break
             heappop(self._waiting)
             pieces.append(further)

@@ -92,7 +92,7 @@ class TrainingProcess:
     def _piece(self, order: Order) -> Piece[Order]:
         if isinstance(order, Call):
             return Piece(order.account, order.weight, order)
-        return Piece(order.account, order.weight, order, self._runs.seconds.get(order.run, 0.0), joins=True)
+        return Piece(order.account, order.weight, order, self._runs.expected(order.run), joins=True)
 
     def _work(self) -> None:
         while self._left:

@@ -7,7 +7,7 @@ from app.training.orders import ApplyChange, Begin, Call, Compare, CountRuns, Fa
 from model.checkpoint import Checkpoint
 from model.learner import Learner
 from model.play import PlayState
-from model.recipe import Change, Recipe
+from model.recipe import Change, Framework, Recipe
 
 R = TypeVar("R")
 
@@ -17,7 +17,8 @@ class Runs:
 
     def __init__(self) -> None:
         self._learners: dict[int, Learner] = {}
-        self.seconds: dict[int, float] = {}  # what the newest update of each took
+        self._seconds: dict[int, float] = {}  # what the newest update of each took
+        self._usual: dict[Framework, float] = {}  # and the newest of all that one framework made
 
     def __getitem__(self, run: int) -> Learner:
         return self._learners[run]
@@ -71,4 +72,14 @@ class Runs:
 
     def leave(self, run: int) -> None:
         self._learners.pop(run, None)
-        self.seconds.pop(run, None)
+        self._seconds.pop(run, None)
+
+    def took(self, run: int, seconds: float) -> None:
+        """Note what the newest update of a run cost."""
+        self._seconds[run] = self._usual[self._learners[run].recipe.framework] = seconds
+
+    def expected(self, run: int) -> float:
+        """Seconds that a run's next update should take: as its newest, or as the newest of any in its framework."""
+        if run not in self._learners:
+            return 0.0
+        return self._seconds.get(run, self._usual.get(self._learners[run].recipe.framework, 0.0))

@@ -41,7 +41,7 @@ class Turns:
                 self._diverged[order.number] = end.tensor
             cost = self._price(learner.recipe, process_time() - cpu)
             self.seconds[order.number] += cost
-            self._runs.seconds[order.run] = cost
+            self._runs.took(order.run, cost)
         self.ticks.append((len(self.going), perf_counter() - began))
         self.going = [order for order in self.going if not self._is_over(order)]
 

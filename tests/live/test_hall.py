@@ -18,8 +18,8 @@ from tests.support.visits import DESK, Visit
 
 HEAVY = {"cell": "lstm", "hidden_size": 4}
 SOME = {"cell": "gru", "hidden_size": 4}
-COSTS = Told({"lstm": 0.1, "gru": 0.03, "rnn": 0.001})
-"""So two viewers of the first or the second are too many at 60/s, on any machine, and the last is light on any."""
+COSTS = Told({"lstm": 0.1, "gru": 0.03, "rnn": 0.001, "torch": 0.05})
+"""So two viewers of any but `rnn` are too many at 60/s, on any machine, and that one is light on any."""
 LINK = "&".join(f"{name}={value}" for name, value in HEAVY.items())
 ENOUGH = 3
 """Messages with a rate after which it is taken to be steady; it is measured every second."""
@@ -123,6 +123,15 @@ def test_heavy_recipes_leave_a_light_one_its_pace(hall: Server) -> None:
         light.until(
             lambda rates: len(rates) >= 20 and told(rates[-10:]) == []
         )  # two measurements: it may have begun late
+
+
+def test_runs_of_pytorch_hear_their_pace_and_leave_a_compiled_one_its_own(hall: Server) -> None:
+    torch = [{"recipe": {"framework": "torch"}, "pace": 60}] * 3
+    with players(hall.ws, *torch, {"pace": 5}) as (*crowd, compiled):
+        for player in crowd:
+            player.until(lambda rates: len(told(rates)) >= ENOUGH)
+        assert all(told(player.rates)[-1] < 20 for player in crowd), "twenty in a second are all there are"
+        compiled.until(lambda rates: len(rates) >= 20 and told(rates[-10:]) == [])
 
 
 def test_a_hall_is_told_that_it_is_full_when_the_machine_can_do_no_more(start_server: Callable[..., Any]) -> None:

@@ -5,17 +5,17 @@ import time
 from dataclasses import dataclass, field
 
 from app.training.turns import Price, as_it_took
-from model.recipe import Cell, Recipe
+from model.recipe import Cell, Framework, Recipe
 
 
 @dataclass(frozen=True)
 class Told:
-    """What an update costs, in seconds by the cell of its recipe, whatever it is made of. That time passes too."""
+    """What an update costs, in seconds by its recipe's framework or else its cell. That time passes too."""
 
-    seconds: dict[Cell, float] = field(default_factory=dict)
+    seconds: dict[Cell | Framework, float] = field(default_factory=dict)
 
     def __call__(self, recipe: Recipe, took: float) -> float:
-        told = self.seconds.get(recipe.cell)
+        told = self.seconds.get(recipe.framework, self.seconds.get(recipe.cell))
         if told is None:
             return ALL_UPDATES(recipe, took)
         time.sleep(max(0.0, told - took))

@@ -95,6 +95,20 @@ def test_a_heavy_one_holds_up_none_of_those_who_join_before_it() -> None:
     assert [one.work for one in queue.pop(9, 0.016)] == ["heavy"]
 
 
+def test_who_has_had_more_than_its_share_joins_nobody_until_that_is_made_up_for() -> None:
+    queue: FairQueue[str] = FairQueue()
+    had = dict.fromkeys("hl", 0.0)
+    costs = {"h": 0.02, "l": 0.001}
+    for name in "hl":
+        queue.push(piece(name, seconds=costs[name], joins=True))
+    for _ in range(600):
+        for one in queue.pop(9, 0.05):
+            had[one.work] += costs[one.work]
+            queue.charge(one, costs[one.work])
+            queue.push(piece(one.work, seconds=costs[one.work], joins=True))
+    assert abs(had["h"] - had["l"]) <= 0.05 + 0.02, "one of each together would give the heavy one twenty times as much"
+
+
 def test_what_joins_nothing_is_done_alone() -> None:
     queue: FairQueue[str] = FairQueue()
     queue.push(piece("a"))

@@ -26,8 +26,9 @@ from tests.support.nursery import trained
 
 R = TypeVar("R")
 HEAVY, LIGHT = Recipe(cell="lstm", hidden_size=4), Recipe(cell="gru", hidden_size=4)
-COSTS = Told({"lstm": 0.03, "gru": 0.001})
-"""A heavy update is longer than any turn."""
+SLOW = Recipe(framework="torch", hidden_size=4)
+COSTS = Told({"lstm": 0.03, "gru": 0.001, "torch": 0.01})
+"""A heavy update is longer than any turn; one of PyTorch's may be made together with others."""
 NOTHING: frozenset[str] = frozenset()
 
 OnALoop = Callable[[Callable[[Trainer], Awaitable[R]]], R]
@@ -118,6 +119,20 @@ def test_a_heavy_run_does_not_starve_a_light_one(on_a_loop: OnALoop[tuple[int, i
 
     heavy, turns = on_a_loop(test)
     assert 1 <= heavy <= turns + 1, "however many it asks for, one of its updates for each turn of the light one"
+
+
+def test_torch_and_compiled_at_pace_max_share_the_time_and_not_the_updates(on_a_loop: OnALoop[float]) -> None:
+    async def test(trainer: Trainer) -> float:
+        slow, fast = await trainer.begin(SLOW, None, ()), await trainer.begin(LIGHT, None, ())
+
+        async def play(own: Trainer, run: Run) -> None:
+            while fast.update < 400:
+                await own.advance(run, 1000, NOTHING, weight=LEAST_WEIGHT)
+
+        await asyncio.gather(*(play(trainer.on_an_account(), run) for run in (slow, fast)))
+        return COSTS.seconds["torch"] * slow.update / (COSTS.seconds["gru"] * fast.update)
+
+    assert 0.3 < on_a_loop(test) < 3, "an update of each at a time would give it ten times as much"
 
 
 def test_max_takes_what_those_with_a_pace_leave(on_a_loop: OnALoop[list[int]]) -> None:
