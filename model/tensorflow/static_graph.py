@@ -119,7 +119,12 @@ class StaticGraph:
             return tf.identity(finite)
 
     def session(self) -> Any:
-        """A new session: one thread, since sums split over threads round differently."""
+        """A new session: one thread, since sums split over threads round differently.
+
+        A state of zeros that is fed and one that is left to its default are not equal bits: Grappler's arithmetic
+        optimiser folds the constant and moves the sums (17,418 of 32,000 hidden numbers differ). A run always does the
+        one or the other; they are not to be swapped.
+        """
         v1 = self._tf.compat.v1
         one = v1.ConfigProto(
             intra_op_parallelism_threads=1, inter_op_parallelism_threads=1, use_per_session_threads=True
