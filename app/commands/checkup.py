@@ -41,7 +41,7 @@ LARGEST_ERROR = 0.02
 """Of the pretrained model's predictions, root mean square; it is 0.002 where all is well."""
 
 STREAMED = 0.2
-"""The share of a bare fleet's updates that remains once each update is encoded, sent and acknowledged."""
+"""The share of bare learners' updates that remains once each update is encoded, sent and acknowledged."""
 
 
 @dataclass(frozen=True)
