@@ -30,7 +30,7 @@ addEventListener("DOMContentLoaded", () => {
 
 RATES = (0.001, 0.005, 0.01, 0.02, 0.03)
 
-KEPT = 20_000
+KEPT = 2_000_000
 """Updates of which a page keeps the scalars at the least, the newest of a longer run."""
 
 

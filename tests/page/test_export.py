@@ -267,8 +267,8 @@ def test_a_long_run_is_exported_in_pieces_while_it_goes_on_and_reads_back_to_the
       const {{store, ledger}} = begun();
       const bits = Uint32Array.from({{length: 60_000}}, (_, i) => Math.imul(i + 1, 2654435761) >>> 9);
       const losses = new Float32Array(bits.map((bits) => bits | 0x3c000000).buffer);
-      const rest = {{milliseconds: NaN}};
-      losses.forEach((loss, i) => ledger.rows.write(i + 1, {{...row(i + 1), loss, mean_loss: loss / 3, ...rest}}));
+      const of = (loss) => ({{...row(1), loss, mean_loss: loss / 3, milliseconds: NaN}});
+      losses.forEach((loss, i) => ledger.rows.write(i + 1, of(loss)));
       const changes = [{{after_update: 50_000, learning_rate: 0.5}}];
       const run = {{...store.state, recipe: {{...store.state.recipe, carry_state: true, train: false}}, changes}};
       const shares = [];
@@ -279,8 +279,8 @@ def test_a_long_run_is_exported_in_pieces_while_it_goes_on_and_reads_back_to_the
         }});
         await writeFile(`{tmp_path}/run.${{kind}}`, Buffer.from(await file.arrayBuffer()));
       }}
-      const most = Math.max(...shares);
-      return {{longest: Math.max(...pieces), turns: shares.length, shares: [shares[0], most], bits: [...bits]}};
+      const [first, last] = [shares[0], Math.max(...shares)];
+      return {{longest: Math.max(...pieces), turns: shares.length, shares: [first, last], bits: [...bits]}};
     """
     made = folded(LEDGER + script)
     assert made["longest"] < 1_100_000
