@@ -79,8 +79,9 @@ import { withLosses, withReached } from "./losses.js";
 export const WAVE_SAMPLES = 2000;
 /** Chunk lengths kept for the printed row. */
 export const LENGTHS = 80;
-/** Updates for which it is news that a run goes on from a file. */
+/** Updates for which it is news that a run goes on from a file; at pace max they are seconds too. */
 const NEWS = 100;
+const NEWS_AT_MAX = 20_000;
 /** The protocol that this page speaks. */
 export const PROTOCOL = 1;
 
@@ -198,8 +199,8 @@ export function stopped({ notice }) {
 
 /** How a run stopped is no news once it goes on; where it began is, until it is dismissed, and a file's for a while. @param {State} state */
 function keptNotice(state) {
-  const { notice, update } = state;
-  if (notice?.kind === "loaded" && update >= notice.update + NEWS) return null;
+  const { notice, update, pace } = state;
+  if (notice?.kind === "loaded" && update >= notice.update + (pace === "max" ? NEWS_AT_MAX : NEWS)) return null;
   return stopped(state) ? null : notice;
 }
 

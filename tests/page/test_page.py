@@ -666,6 +666,20 @@ def test_state_is_bounded_and_a_message_leaves_the_old_state_alone() -> None:
     }
 
 
+def test_that_a_files_run_goes_on_is_news_for_seconds_at_every_pace() -> None:
+    script = """
+      const told = (pace, update) => {
+        let now = state.apply(state.initialState(), {type: 'pace', pace});
+        now = state.apply(now, {type: 'opening', after: null, file: {losses: new Float32Array()}});
+        now = state.apply(now, {...opened, update: 50});
+        const heard = (now, update) => state.apply(now, {type: 'updates', updates: [chunk(update)]});
+        return heard(heard(now, update), update + 1).notice?.kind ?? null;
+      };
+      return [[20, 149], [20, 150], ['max', 20_049], ['max', 20_050]].map(([pace, update]) => told(pace, update));
+    """
+    assert folded(script) == ["loaded", None, "loaded", None]
+
+
 def test_the_loss_chart_has_two_million_updates_in_its_few_points_from_first_to_last() -> None:
     script = """
       const {withLosses, LOSS_POINTS} = await import('/static/run/losses.js');
