@@ -209,9 +209,13 @@ def test_at_pace_max_updates_share_messages_which_keep_their_distance(sluggish: 
         whole = before + opened["window"]
         eventually(lambda: sluggish.metric("unrolled_updates_total") == whole, PATIENCE, "all that may be are made")
         one.send(type="checkpoint")  # else the next would come in two minutes
-        rest = one.next()["updates"]
-        assert isinstance(one.next(), bytes)
-    assert [update["update"] for update in first + rest] == list(range(1, opened["window"] + 1))
+        rest = one.next()  # there is none where the first message had them all
+        if isinstance(rest, bytes):
+            rest = {"updates": []}
+        else:
+            assert isinstance(one.next(), bytes)
+    updates = [update["update"] for update in first + rest["updates"]]
+    assert updates == list(range(1, opened["window"] + 1))
 
 
 def test_a_change_is_told_with_a_checkpoint_before_any_update_made_with_it(server: Server) -> None:
