@@ -2,7 +2,7 @@ import { setText } from "../page/element.js";
 import { throttled } from "../page/throttle.js";
 import { short } from "../page/words.js";
 import { otherEngine } from "../run/choices.js";
-import { comparison } from "../run/engines.js";
+import { comparison } from "./comparison.js";
 
 /**
  * Which engine makes the run, in one quiet line, with a button that has the other make it too, as a twin. Then the line

@@ -139,7 +139,7 @@ def test_too_few_updates_of_both_are_said_to_be_too_few(page: Visit) -> None:
 
 def test_only_updates_that_both_have_are_compared() -> None:
     found = folded("""
-      const { comparison } = await import('/static/run/engines.js');
+      const { comparison } = await import('/static/controls/comparison.js');
       const made = (update, off, ...parts) => ({update, prediction: [[0, 1], [off, 2]], loss: 1 + off / 2,
         milliseconds: Object.fromEntries(parts.map((part, i) => [i, part]))});
       const first = [made(1, 9, 9), made(2, 0, 1, 1), made(3, 0.5, 1, 2), made(4, 0, 4)];

@@ -3,7 +3,7 @@
 /** Updates that both must have before anything is said. */
 const LEAST = 2;
 
-/** @typedef {import("./state.js").Chunk} Chunk */
+/** @typedef {import("../run/state.js").Chunk} Chunk */
 
 /**
  * @typedef {object} Comparison over the updates that both have
