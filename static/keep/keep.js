@@ -216,7 +216,12 @@ export class Keep {
   async #export(kind) {
     const template = kind === "animation" ? await this.#player() : "";
     const name = nameOf(kind, this.#ledger.rows, this.#store.state);
-    const told = (share) => this.#tell("export", { sentence: () => this.#words.say("keep.writing", { name, percent: Math.floor(100 * share) }) });
+    let percent = 0;
+    const told = (share) => {
+      const now = 10 * Math.floor(10 * share); // a screen reader says each
+      if (now > percent) this.#tell("export", { sentence: () => this.#words.say("keep.writing", { name, percent: now }) });
+      percent = now;
+    };
     const blob = await made(kind, this.#ledger, this.#store.state, this.#words, template, told);
     save(blob, name);
     const size = Math.ceil(blob.size / 1000);

@@ -300,6 +300,34 @@ def test_a_long_run_is_exported_in_pieces_while_it_goes_on_and_reads_back_to_the
     assert {row["milliseconds"] for row in table} == {""}
 
 
+SLOW = """() => {
+  let clock = performance.now();
+  performance.now = () => (clock += 100);
+  window.MessageChannel = class {
+    port1 = {close: () => {}};
+    port2 = {postMessage: () => setTimeout(() => this.port1.onmessage(), 40)};
+  };
+  window.said = [];
+  const says = document.getElementById('keep-export-says');
+  new MutationObserver(() => said.push(says.textContent)).observe(says, {childList: true});
+}"""
+"""By the page's clock a row takes longer than the page may write on, and its turn takes a while; and what is said."""
+
+
+def test_how_far_a_long_export_is_is_said_in_a_few_steps(visit: Visits) -> None:
+    page = visit(prepare=cheap)
+    page.draws(30)
+    last = page.pauses()
+    comes_near(page)
+    page.page.evaluate(SLOW)
+    name, data = saves(page, "keep-csv")
+    assert len(data.splitlines()) == last + 1
+    expect(page.at("keep-export-says")).to_contain_text(f"Saved {name}, ")
+    *steps, _ = page.page.evaluate("said")
+    assert steps
+    assert set(steps) <= {f"Writing {name}: {percent} %" for percent in range(10, 101, 10)}
+
+
 def test_what_was_seen_and_the_newest_checkpoint_can_be_had_without_a_server(
     visit: Visits, start_server: Callable[..., Any]
 ) -> None:
