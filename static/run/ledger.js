@@ -26,7 +26,7 @@ import { stopped } from "./state.js";
  *   20,000 rows at most, with `update` as a column
  */
 
-/** Rows at which the visitor is told that the first will go: at 10,000 updates a second, 20 to 40 seconds before. */
+/** Rows at which the visitor is told that the first will go: at 10,000 updates a second, 30 seconds before. */
 const NEARLY_FULL = 0.85 * MOST_ROWS;
 /** Chunks whose samples are kept, from the first on and to the newest. */
 export const FIRST_CHUNKS = 200;
