@@ -50,7 +50,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     for says, mend in strays(os.environ):
         click.echo(f"Warning: {says}; {mend}", err=True)
     # the training process imports what it needs while we do; several workers start one each
-    child = Child() if using.workers == 1 else None
+    child = Child("main") if using.workers == 1 else None
     from app.main import create_app
     from app.serving.server import serve as serve_with
 

@@ -32,7 +32,7 @@ WORKER_BYTES = 600 * MIB
 VIEWER_BYTES = 100_000
 
 LEAST_UPDATES = 500
-"""Updates a second of one learner alone. The machines that this was built on make 2,000 to 4,500."""
+"""Updates a second of one compiled learner alone. The machines that this was built on make 2,000 to 4,500."""
 
 LEAST_SHARE = 0.8
 """The share of a core that a benchmark of one thread should get."""
@@ -201,7 +201,8 @@ def _optional() -> Iterator[Finding]:
 def _speed(settings: Settings, speed: Speed) -> Iterator[Finding]:
     viewers = int(STREAMED * speed.updates_together / 20)
     says = (
-        f"one learner alone {speed.updates_alone:,.0f} updates/s, {LEARNERS} together {speed.updates_together:,.0f}, "
+        f"one compiled learner alone {speed.updates_alone:,.0f} updates/s, "
+        f"{LEARNERS} together {speed.updates_together:,.0f}, "
         f"{speed.predictions:,.0f} predictions/s of {SAMPLES} samples"
     )
     if speed.updates_alone < LEAST_UPDATES:

@@ -36,7 +36,7 @@ class Speed:
 
 
 def measure() -> Speed:
-    """Trains one learner of the default recipe, then 64 of them, then has the pretrained model answer sequences."""
+    """Trains one compiled learner of the default recipe, then 64, then has the pretrained model answer sequences."""
     began, cpu = perf_counter(), process_time()
     alone = Learner(Recipe())
     together = [Learner(Recipe(seed=seed)) for seed in range(1, 1 + LEARNERS)]

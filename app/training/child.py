@@ -5,19 +5,22 @@ import socket
 import struct
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Literal
 
 _LENGTH = struct.Struct("<I")
+
+ProcessName = Literal["main", "tensorflow"]
+"""What a training process is called in logs, metrics and `ps`: the main one has all runs but TensorFlow's."""
 
 
 class Child:
     """A process that runs `app.training.process`. It ends when the socket does, so it outlives nobody."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: ProcessName) -> None:
         self.socket, theirs = socket.socketpair()
         # a command of its own, not a fork, which would take torch's state and every open socket with it
         start = f"from app.training.process import main; main({theirs.fileno()})"
-        command = [sys.executable, "-c", start]
+        command = [sys.executable, "-c", start, name]  # which `ps` shows
         try:
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
         except OSError:

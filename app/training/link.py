@@ -5,10 +5,10 @@ import logging
 import weakref
 from asyncio import BaseTransport, Future, Task, Transport
 from itertools import count
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from app.telemetry.metrics import Metrics
-from app.training.child import Child, Frames, framed
+from app.training.child import Child, Frames, ProcessName, framed
 from app.training.load import Load
 from app.training.orders import Advance, Call, Done, Facts, Order, Turn
 from model.checkpoint import Earlier
@@ -18,9 +18,6 @@ from model.recipe import Change, Recipe
 log = logging.getLogger("unrolled.live")
 
 R = TypeVar("R")
-
-LinkName = Literal["main", "tensorflow"]
-"""What a training process is called in logs and metrics: the main one has all runs but TensorFlow's."""
 
 GATHER_SECONDS = 0.006
 """How long orders wait for others where many come: a learner in a crowd costs a tenth of what it costs alone."""
@@ -71,7 +68,7 @@ class Run:
 class Link(asyncio.Protocol):
     """One training process: sends it orders over its socket, and gives each result to whoever waits for it."""
 
-    def __init__(self, name: LinkName, metrics: Metrics, load: Load, child: Child | None) -> None:
+    def __init__(self, name: ProcessName, metrics: Metrics, load: Load, child: Child | None) -> None:
         self._name = name
         self._metrics = metrics
         self._load = load
@@ -123,7 +120,7 @@ class Link(asyncio.Protocol):
     def _start(self) -> Child:
         """Start a training process. Raises ProcessLost where no process or file is to be had at the moment."""
         try:
-            return Child()
+            return Child(self._name)
         except OSError as error:
             log.error("the training process %s could not be started: %s", self._name, error)
             raise ProcessLost() from None

@@ -66,6 +66,9 @@ def good() -> tuple[bytes, ...]:
             for _ in range(updates):
                 learner.advance()
             blobs.append(learner.checkpoint().to_bytes())
+    pytorch = Learner(Recipe(framework="torch", hidden_size=2))
+    pytorch.advance()
+    blobs.append(pytorch.checkpoint().to_bytes())
     network = Learner(Recipe(hidden_size=2)).checkpoint().network()
     blobs.append(Checkpoint.of_network(Recipe(hidden_size=2), network, notes={"made": "by hand"}).to_bytes())
     # a run of TensorFlow's is one that a server without it must refuse

@@ -253,7 +253,7 @@ def recipe(draw: Draw) -> bytes:
     fields: dict[str, st.SearchStrategy[Any]] = {
         "seed": INTEGERS,
         "cell": st.sampled_from(["rnn", "gru", "lstm", "RNN", "transformer", ""]),
-        "framework": st.sampled_from(["torch", "tensorflow", "jax"]),
+        "framework": st.sampled_from(["compiled", "torch", "tensorflow", "jax"]),
         "optimizer": st.sampled_from(["adam", "sgd", "lion"]),
         "sampling": st.sampled_from(["tutorial", "uniform", "none"]),
         "weights": ODD_TEXT,

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app.protocol.train import MAX_AFTER
 from bench.processes import cpu_seconds
 from model.checkpoint import MAX_BYTES, MAX_HEADER_BYTES, Checkpoint
 from tests.conftest import Server, running
@@ -27,7 +28,7 @@ MOST_SECONDS = 0.1
 REPEATS = 10  # of each frame: the kernel counts processor time in hundredths of a second
 PACE = 20
 WATCHED = 60  # updates of each that looks on
-BOMB = 1000  # updates to make again, of the heaviest recipe
+BOMB = MAX_AFTER  # updates to make again, of the heaviest recipe
 HEAVY_SECONDS = 0.2
 """What one of them is told to cost, on any machine: three minutes are more than any test here waits for."""
 
@@ -75,7 +76,7 @@ def frames() -> dict[str, tuple[bytes, dict[str, Any]]]:
         "a full log of nothing": (with_run(changes=[{"after_update": at} for at in range(1000)]), {}),
         "a recipe out of bounds": (altered(lambda parts: parts.run["recipe"].update(hidden_size=129)), {}),
         "another cell": (altered(lambda parts: parts.run["recipe"].update(cell="gru")), {}),
-        "after far beyond": (heaviest, {"after": update + 1001}),
+        "after far beyond": (heaviest, {"after": update + MAX_AFTER + 1}),
         "after before": (heaviest, {"after": update - 1}),
         "after as far as numbers go": (heaviest, {"after": 2**53}),
         "TensorFlow's recipe": (good()[-1], {}),

@@ -50,6 +50,7 @@ MIRRORED = 60
 RECIPES = st.fixed_dictionaries(
     {"hidden_size": st.integers(1, 6), "seed": st.integers(0, 9)},
     optional={
+        "framework": st.sampled_from(["compiled", "torch"]),
         "cell": st.sampled_from(["rnn", "gru", "lstm"]),
         "optimizer": st.sampled_from(["adam", "sgd"]),
         "learning_rate": st.sampled_from([1e-5, 0.02, 1.0]),

@@ -26,7 +26,7 @@ def tensorflow_processes(server: Server) -> list[int]:
     """The server's children that train TensorFlow's runs."""
     command = ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(server.process.pid)]
     listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    ours = (line for line in listed.splitlines() if "app.training.process" in line and "'tensorflow'" in line)
+    ours = (line for line in listed.splitlines() if "app.training.process" in line and line.endswith(" tensorflow"))
     return [int(line.split()[0]) for line in ours]
 
 

@@ -253,7 +253,7 @@ class _Workers:
             os.close(number)
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        child = _born(self.world.price)
+        child = _born("main", self.world.price)
         target, kwargs = pickle.loads(handed_over)
         config = kwargs["config"]
         create, settings, _ = config.app.args
@@ -322,7 +322,7 @@ class _Fork:
         os.waitpid(self.pid, 0)
 
 
-def _born(price: Price) -> app.training.child.Child:
+def _born(name: str, price: Price) -> app.training.child.Child:
     """The training process that a server starts with. One that replaces it is started as ever."""
     child = app.training.child.Child.__new__(app.training.child.Child)
     child.socket, theirs = socket.socketpair()

@@ -28,13 +28,13 @@ def test_bytes_of_an_unfinished_message_wait() -> None:
 
 
 def test_the_process_ends_when_its_socket_does() -> None:
-    child = Child()
+    child = Child("main")
     child.socket.close()
     assert child.process.wait(60) == 0
 
 
 def test_the_process_ends_with_a_parent_that_was_killed() -> None:
-    code = "from app.training.child import Child; c = Child(); print(c.process.pid, flush=True); input()"
+    code = "from app.training.child import Child; c = Child('main'); print(c.process.pid, flush=True); input()"
     ours, theirs = socket.socketpair()
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=theirs) as parent:
         theirs.close()

@@ -325,7 +325,7 @@ def test_a_framework_that_is_not_offered_is_taken_in_by_no_process() -> None:
 def test_a_training_process_that_cannot_be_started_is_lost_and_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def none_to_be_had() -> None:
+    def none_to_be_had(name: str) -> None:
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr("app.training.link.Child", none_to_be_had)
