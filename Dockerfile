@@ -25,7 +25,10 @@ RUN pip install -q --no-deps --no-build-isolation . && pip check \
     && cd /opt/unrolled/lib/python3*/site-packages \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
     && rm -rf torch/include torch/test torch/share/cmake torch/lib/*.a \
-         plotly/labextension numpy/*/tests sympy/*/tests sympy/*/*/tests ../../../share/jupyter
+         plotly/labextension numpy/*/tests numba/tests numba/*/tests llvmlite/tests \
+         sympy/*/tests sympy/*/*/tests ../../../share/jupyter
+# What learns is compiled for this processor. On one of another kind it is compiled anew at each start.
+RUN cd / && python -m model.compiled --beside
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --user-group --home-dir /var/lib/unrolled --create-home --shell /usr/sbin/nologin unrolled

@@ -21,33 +21,34 @@ PORT ?= 8000
 bin := .venv/bin
 
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .PHONY: run test test-shaken test-graphs test-cluster fuzz faults soak check format schema settings recording lock audit licences bench chromium compiler haproxy
 
-run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp
+run: .venv/run$(if $(EXTRAS),-$(EXTRAS)).stamp .venv/compiled.stamp
 	$(bin)/unrolled serve --host $(HOST) --port $(PORT)
 
 all_tests = $(bin)/pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
-test: chromium .venv/dev.stamp
+test: chromium .venv/dev.stamp .venv/compiled.stamp
 	$(all_tests)
 
-test-shaken: chromium .venv/dev.stamp
+test-shaken: chromium .venv/dev.stamp .venv/compiled.stamp
 	$(bin)/python -m tests.support.shaken $(all_tests)
 
-test-graphs: chromium compiler .venv/graphs.stamp
+test-graphs: chromium compiler .venv/graphs.stamp .venv/compiled.stamp
 	$(bin)/pytest tests/graphs $(ARGS)
 
-test-cluster: haproxy .venv/cluster.stamp
+test-cluster: haproxy .venv/cluster.stamp .venv/compiled.stamp
 	$(bin)/pytest tests/cluster $(ARGS)
 
-fuzz: .venv/dev.stamp
+fuzz: .venv/dev.stamp .venv/compiled.stamp
 	$(bin)/pytest -n 2 --cases 100000 $(addprefix tests/fuzz/test_,hostile.py endpoints.py machines.py frames.py) $(ARGS)
 	$(bin)/pytest tests/fuzz/test_live.py $(ARGS)
 
-faults: chromium .venv/dev.stamp
+faults: chromium .venv/dev.stamp .venv/compiled.stamp
 	$(bin)/pytest tests/faults $(ARGS)
 
-soak: .venv/dev.stamp
+soak: .venv/dev.stamp .venv/compiled.stamp
 	$(bin)/python -m tests.soak $(ARGS)
 
 check: .venv/typescript.stamp
@@ -68,10 +69,10 @@ schema: .venv/dev.stamp
 settings: .venv/dev.stamp
 	$(bin)/python -m app.settings > docs/settings.md
 
-recording: .venv/dev.stamp
+recording: .venv/dev.stamp .venv/compiled.stamp
 	$(bin)/python -m app.commands.recording > static/recording.json
 
-bench: chromium .venv/bench.stamp
+bench: chromium .venv/bench.stamp .venv/compiled.stamp
 	$(bin)/python -m bench $(ARGS)
 
 lock: .venv/supply.stamp
@@ -116,6 +117,11 @@ itself := $(bin)/python -m pip install -q --no-deps --no-build-isolation -e . &&
 	$(install) -r requirements/run.txt -r requirements/dev.txt
 	$(itself)
 	touch $@ .venv/run.stamp
+
+# What learns is compiled before the first start waits for it, and again when it has changed.
+.venv/compiled.stamp: .venv/run.stamp $(wildcard model/compiled/*.py) model/optimizer.py
+	$(bin)/python -m model.compiled
+	touch $@
 
 .venv/bench.stamp: .venv/dev.stamp requirements/bench.txt
 	$(install) -r requirements/bench.txt

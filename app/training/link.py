@@ -10,12 +10,13 @@ from typing import Any, TypeVar, cast
 from app.telemetry.metrics import Metrics
 from app.training.child import Child, Frames, ProcessName, framed
 from app.training.load import Load
-from app.training.orders import Advance, Call, Done, Facts, Order, Turn
+from app.training.orders import Advance, Call, Compiling, Done, Facts, Order, Turn
 from model.checkpoint import Earlier
 from model.play import PlayState
 from model.recipe import Change, Recipe
 
 log = logging.getLogger("unrolled.live")
+start_log = logging.getLogger("unrolled.start")
 
 R = TypeVar("R")
 
@@ -178,6 +179,9 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         for done in self._frames.feed(data):
+            if isinstance(done, Compiling):
+                start_log.info("compiling", extra={"kernels": done.kernels})
+                continue
             assert isinstance(done, Done)
             for made, seconds in done.ticks:
                 self._metrics.tick_seconds.observe(seconds)

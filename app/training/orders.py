@@ -118,6 +118,13 @@ class Turn(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Compiling:
+    """What a process says before its first result, where code has to be compiled first: how many kernels."""
+
+    kernels: int
+
+
+@dataclass(frozen=True)
 class Done:
     """The results of some orders, and how long the updates took.
 

@@ -18,10 +18,10 @@ from typing import Any
 
 from app.training.child import Frames, framed
 from app.training.fair_queue import FairQueue, Piece
-from app.training.orders import Advance, Call, Done, Order
+from app.training.orders import Advance, Call, Compiling, Done, Order
 from app.training.runs import Runs
 from app.training.turns import Price, Turns, as_it_took
-from model.compiled.machine_code import compile_all
+from model.compiled.machine_code import compile_all, to_be_compiled
 
 TURN_SECONDS = 0.008
 """How long a turn may last while others wait."""
@@ -143,12 +143,20 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
+def _have_code(pipe: socket.socket) -> None:
+    """Compile what has to be before anybody is told that the process is there, and tell the server of it."""
+    if cells := to_be_compiled():
+        with suppress(OSError):  # nobody is there to hear it: `serve` finds out
+            pipe.send(framed(Compiling(len(cells))))
+    compile_all()
+
+
 def main(descriptor: int, price: Price = as_it_took) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server says when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=descriptor)
     pipe.setblocking(False)
-    compile_all()  # before anybody is told that it is there
+    _have_code(pipe)
     process = TrainingProcess(pipe, price)
     gc.collect()
     gc.freeze()

@@ -6,11 +6,9 @@ fifth of a second to be imported. What it compiles here is kept as LLVM's object
 
 import ctypes
 import hashlib
-import os
+import platform
 import re
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -18,12 +16,12 @@ from typing import Literal
 
 import llvmlite.binding as llvm
 
+from model.compiled import kept
 from model.recipe import Cell
 
 CELLS: tuple[Cell, ...] = ("rnn", "gru", "lstm")
 
-BESIDE = Path(__file__).parent / "objects"
-"""Where an image keeps what it compiled when it was built: nobody needs to write there later."""
+Kind = Literal["float32", "float64"]
 
 SOURCES = ("kernel.py", "layout.py", "room.py", "machine_code.py", "../optimizer.py")
 
@@ -40,20 +38,28 @@ def processor() -> str:
 @cache
 def versions() -> dict[str, str]:
     """What the numbers of compiled code depend on."""
-    compiler = f"{metadata.version('numba')} {metadata.version('llvmlite')}"
-    return {"numba": compiler, "compiled_for": processor()}
+    return {"numba": _compilers(), "compiled_for": processor()}
+
+
+def _compilers() -> str:
+    return f"{metadata.version('numba')} {metadata.version('llvmlite')}"
 
 
 @cache
-def kernel(cell: Cell, kind: Literal["float32", "float64"]) -> Kernel:
+def kernel(cell: Cell, kind: Kind) -> Kernel:
     """The kernel of a cell: from a file, or compiled now, which takes seconds, and kept where that can be."""
     name = f"{cell}-{kind}"
-    for folder in (BESIDE, *_user_folder()):
-        with suppress(OSError):
-            return _loaded(name, _checked((folder / _file(name)).read_bytes()))
-    code = _compiled(name, cell, kind)
-    _keep(_file(name), code)
+    file = file_name(name, processor())
+    code = kept.read(file)
+    if code is None:
+        code = _compiled(name, cell, kind)
+        kept.keep(file, code)
     return _loaded(name, code)
+
+
+def to_be_compiled() -> list[Cell]:
+    """The cells whose kernels are in no file."""
+    return [cell for cell in CELLS if kept.read(file_name(f"{cell}-float32", processor())) is None]
 
 
 def compile_all() -> None:
@@ -63,65 +69,26 @@ def compile_all() -> None:
 
 
 def compile_beside() -> None:
-    """Compile the kernels of all cells into `BESIDE`."""
+    """Compile the kernels of all cells for all who use this installation. Raises OSError."""
     for cell in CELLS:
         name = f"{cell}-float32"
-        _write(BESIDE / _file(name), _compiled(name, cell, "float32"))
-
-
-def _user_folder() -> Iterator[Path]:
-    """The one that is the user's own, where there is such a thing."""
-    kept = os.environ.get("XDG_CACHE_HOME")
-    with suppress(RuntimeError):  # who has no home
-        yield (Path(kept) if kept else Path.home() / ".cache") / "unrolled"
+        kept.keep_beside(file_name(name, processor()), _compiled(name, cell, "float32"))
 
 
 @cache
-def _key() -> str:
-    """Of everything that decides the code: our sources, the compilers, and the processor."""
+def file_name(name: str, compiled_for: str) -> str:
+    """The file of a kernel's code, after all that decides it: our sources, the compilers, Python and the processor."""
     here = Path(__file__).parent
-    sources = b"".join((here / name).read_bytes() for name in SOURCES)
-    return _digest(f"{versions()} {llvm.get_host_cpu_features().flatten()} {llvm.get_process_triple()}", sources)[:16]
-
-
-def _file(name: str) -> str:
-    return f"{name}-{_key()}.o"
+    sources = b"".join((here / source).read_bytes() for source in SOURCES)
+    decides = f"{_compilers()} {platform.python_version()} {compiled_for} {llvm.get_process_triple()}"
+    return f"{name}-{_digest(decides, sources)[:16]}.o"
 
 
 def _digest(text: str, more: bytes = b"") -> str:
     return hashlib.sha256(text.encode() + more).hexdigest()
 
 
-def _checked(data: bytes) -> bytes:
-    """The code behind its digest. Raises OSError where a file is not whole."""
-    digest, code = data[:32], data[32:]
-    if hashlib.sha256(code).digest() != digest:
-        raise OSError("not whole")
-    return code
-
-
-def _keep(name: str, code: bytes) -> None:
-    """Keep code for the next start, where there is a folder for it; otherwise it is compiled again."""
-    for folder in _user_folder():
-        with suppress(OSError):
-            _write(folder / name, code)
-
-
-def _write(path: Path, code: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        try:
-            file.write(hashlib.sha256(code).digest() + code)
-            file.flush()
-            os.fsync(file.fileno())
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-def _compiled(name: str, cell: Cell, kind: str) -> bytes:
+def _compiled(name: str, cell: Cell, kind: Kind) -> bytes:
     """Object code of a kernel, which it calls `name`; its signature is `_Native`."""
     from numba import cfunc, types
 

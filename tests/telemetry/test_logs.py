@@ -4,12 +4,15 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.settings import Settings
 from app.telemetry.logs import log_to_stderr, name_connection
+from model.compiled import kept
+from model.compiled.machine_code import file_name, kernel, processor
 from tests.conftest import Server
 from tests.support.sockets import eventually
 from tests.support.viewers import PATIENCE, viewer
@@ -45,7 +48,7 @@ def test_a_server_logs_where_it_listens_when_it_is_ready_and_when_it_stops(start
         eventually(lambda: "ready" in server.log.read_text(), PATIENCE, "it is ready")
         server.process.terminate()
         server.process.wait(PATIENCE)
-    listening, ready, stopping = records(server)
+    listening, ready, stopping = (record for record in records(server) if record["message"] != "compiling")
     assert {
         "message": "listening",
         "address": "127.0.0.1",
@@ -53,6 +56,25 @@ def test_a_server_logs_where_it_listens_when_it_is_ready_and_when_it_stops(start
         "workers": 1,
     }.items() <= listening.items()
     assert (ready["message"], stopping["message"]) == ("ready", "stopping")
+
+
+def test_a_server_that_has_to_compile_code_says_so_before_it_is_ready(
+    start_server: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready_made = [file_name(f"{cell}-float32", processor()) for cell in ("rnn", "gru")]
+    for cell in ("rnn", "gru"):
+        kernel(cell, "float32")
+    codes = [kept.read(name) for name in ready_made]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, code in zip(ready_made, codes, strict=True):
+        assert code is not None
+        kept.keep(name, code)
+    with start_server(log_format="json") as server:
+        eventually(lambda: '"ready"' in server.log.read_text(), PATIENCE, "it is ready")
+    told = {record["message"]: record for record in records(server)}
+    assert list(told) == ["listening", "compiling", "ready"]
+    assert told["compiling"]["kernels"] == 1
+    assert (tmp_path / "unrolled" / file_name("lstm-float32", processor())).is_file()
 
 
 def test_json_logs_tell_a_viewers_story_under_the_name_that_it_was_told(json_server: Server) -> None:
