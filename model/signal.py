@@ -1,6 +1,5 @@
 """The tutorial's signal: sin as input and cos as target, in chunks of random length."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -138,7 +137,7 @@ def named_bits(seed: int, name: str) -> np.random.PCG64:
 
 
 def _wave(
-    position: int, half_periods: int, offsets: Sequence[float], recipe: Recipe
+    position: int, half_periods: int, offsets: tuple[float, ...], recipe: Recipe
 ) -> tuple[
     Float64[np.ndarray, "streams time"], Float32[np.ndarray, "streams time"], Float32[np.ndarray, "streams time"]
 ]:
@@ -171,7 +170,7 @@ _first_far = lru_cache(maxsize=1024)(_far)
 
 
 def _phase(
-    offsets: Sequence[float], position: int, half_periods: int, samples: int, inclusive: bool
+    offsets: tuple[float, ...], position: int, half_periods: int, samples: int, inclusive: bool
 ) -> Float64[np.ndarray, "streams time"]:
     """`np.linspace` of each stream, to the bit, at a fraction of its cost for short rows."""
     numbers = _numbers(samples)
