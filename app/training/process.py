@@ -13,14 +13,14 @@ import signal
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 from app.training.child import Frames, framed
 from app.training.fair_queue import FairQueue, Piece
 from app.training.orders import Advance, Call, Compiling, Done, Order
 from app.training.runs import Runs
-from app.training.turns import Price, Turns, as_it_took
+from app.training.turns import Meter, Price, Turns, as_it_took
 from model.compiled.machine_code import compile_all, to_be_compiled
 
 TURN_SECONDS = 0.008
@@ -48,6 +48,7 @@ class TrainingProcess:
     def __init__(self, pipe: socket.socket, price: Price) -> None:
         self._pipe = pipe
         self._price = price
+        self._meter = Meter()
         self._frames = Frames()
         self._runs = Runs()
         self._poll = select.poll()  # not select, which knows no descriptor from 1024 on
@@ -99,13 +100,13 @@ class TrainingProcess:
             self._runs.leave(self._left.pop())
         pieces = self._queue.pop(TOGETHER, TOGETHER_SECONDS)
         orders = [piece.work for piece in pieces]
-        began = process_time()
+        self._meter.begin()
         try:
             # what is called joins nothing
             done, seconds = self._call(first) if isinstance(first := orders[0], Call) else self._advance(orders)
         except Exception as error:
             done, seconds = Done([(order.number, False, _portable(error)) for order in orders], []), {}
-        even = (process_time() - began) / len(pieces)
+        even = self._meter.total() / len(pieces)
         for piece in pieces:
             self._queue.charge(piece, seconds.get(piece.work.number, even))
         self._send(done)
@@ -124,7 +125,7 @@ class TrainingProcess:
         # of the others the runs have ended: nobody waits, but for being forgotten
         left = [order for order in advances if order.run not in self._runs]
         ended = [(order.number, False, KeyError("this run has ended")) for order in left]
-        turns = Turns(self._runs, there, self._price)
+        turns = Turns(self._runs, there, self._price, self._meter)
         began = perf_counter()
         while turns.going:
             turns.tick()

@@ -17,12 +17,47 @@ def as_it_took(recipe: Recipe, seconds: float) -> float:
     return seconds
 
 
+LOOK_SECONDS = 0.004
+"""After how long the processor's time is asked for again: it costs up to 5 µs, a fifth of an update's."""
+
+
+class Meter:
+    """The processor time that this process has had: the wall's, by the share of it that this process was given."""
+
+    def __init__(self) -> None:
+        self._share = 1.0
+        self.begin()
+
+    def begin(self) -> None:
+        """A piece of work begins: what was before is not counted."""
+        self._since, self._cpu = perf_counter(), process_time()
+        self._spent = 0.0
+
+    def processor(self, began: float, ended: float) -> float:
+        """The processor's part of seconds by `perf_counter` in this piece of work."""
+        if ended - self._since >= LOOK_SECONDS:
+            self._look(ended)
+        return (ended - began) * self._share
+
+    def total(self) -> float:
+        """Processor time since this piece of work began."""
+        self._look(perf_counter())
+        return self._spent
+
+    def _look(self, now: float) -> None:
+        spent = process_time() - self._cpu
+        if now > self._since:
+            self._share = min(1.0, spent / (now - self._since))
+        self._since, self._cpu, self._spent = now, self._cpu + spent, self._spent + spent
+
+
 class Turns:
     """One turn of some runs, ordered by their viewers: update by update, until each has made what it was asked for."""
 
-    def __init__(self, runs: Runs, orders: Sequence[Advance], price: Price) -> None:
+    def __init__(self, runs: Runs, orders: Sequence[Advance], price: Price, meter: Meter) -> None:
         self._runs = runs
         self._price = price
+        self._meter = meter
         self.going = list(orders)
         self.seconds = dict.fromkeys((order.number for order in orders), 0.0)
         self._texts: dict[int, list[bytes]] = {order.number: [] for order in orders}
@@ -31,18 +66,19 @@ class Turns:
 
     def tick(self) -> None:
         """Make one update of each run that goes on, encode it, and note what it cost: no time that others took."""
-        began = perf_counter()
+        first = began = perf_counter()
         for order in self.going:
-            cpu = process_time()
             learner = self._runs[order.run]
             try:
                 self._texts[order.number].append(encode_update(learner.advance(order.views)))
             except Diverged as end:
                 self._diverged[order.number] = end.tensor
-            cost = self._price(learner.recipe, process_time() - cpu)
+            ended = perf_counter()
+            cost = self._price(learner.recipe, self._meter.processor(began, ended))
+            began = perf_counter()
             self.seconds[order.number] += cost
             self._runs.took(order.run, cost)
-        self.ticks.append((len(self.going), perf_counter() - began))
+        self.ticks.append((len(self.going), began - first))
         self.going = [order for order in self.going if not self._is_over(order)]
 
     def _is_over(self, order: Advance) -> bool:
