@@ -6,8 +6,8 @@ fifth of a second to be imported. What it compiles here is kept as LLVM's object
 
 import ctypes
 import hashlib
-import platform
 import re
+import sys
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
@@ -80,7 +80,7 @@ def file_name(name: str, compiled_for: str) -> str:
     """The file of a kernel's code, after all that decides it: our sources, the compilers, Python and the processor."""
     here = Path(__file__).parent
     sources = b"".join((here / source).read_bytes() for source in SOURCES)
-    decides = f"{_compilers()} {platform.python_version()} {compiled_for} {llvm.get_process_triple()}"
+    decides = f"{_compilers()} {sys.version_info[:2]} {compiled_for} {llvm.get_process_triple()}"
     return f"{name}-{_digest(decides, sources)[:16]}.o"
 
 
