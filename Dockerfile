@@ -25,7 +25,7 @@ RUN pip install -q --no-deps --no-build-isolation . && pip check \
     && cd /opt/unrolled/lib/python3*/site-packages \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
     && rm -rf torch/include torch/test torch/share/cmake torch/lib/*.a \
-         plotly/labextension numpy/*/tests numba/tests numba/*/tests llvmlite/tests \
+         plotly/labextension numpy/*/tests numba/tests numba/*/tests llvmlite/tests onnx/backend/test \
          sympy/*/tests sympy/*/*/tests ../../../share/jupyter
 # What learns is compiled for this processor. On one of another kind it is compiled anew at each start.
 RUN cd / && python -m model.compiled --beside
