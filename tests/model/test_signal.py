@@ -1,10 +1,13 @@
 """The tutorial's chunks, to the bit, and a phase that never decays."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from jaxtyping import Float64
 
 from model.recipe import Recipe
-from model.signal import Signal, SignalState
+from model.signal import TUTORIAL_HORIZON, Signal, SignalState, _drawn, named_bits
 
 
 def at(signal: Signal, position: int) -> Signal:
@@ -12,6 +15,14 @@ def at(signal: Signal, position: int) -> Signal:
     state = signal.state
     signal.state = SignalState(position, state.next_stream_id, state.stream_ids, state.offset, state.generators)
     return signal
+
+
+def linspaces(
+    offset: Float64[np.ndarray, " streams"], half_periods: int, samples: int, inclusive: bool, position: int
+) -> Float64[np.ndarray, "streams time"]:
+    """Phases as NumPy makes them, a row a stream."""
+    ends = offset + position * np.pi, offset + (position + half_periods) * np.pi
+    return np.stack([np.linspace(*end, samples, endpoint=inclusive) for end in zip(*ends, strict=True)])
 
 
 def test_chunks_are_the_tutorials_numbers_to_the_bit() -> None:
@@ -66,6 +77,29 @@ def test_twin_runs_share_their_lengths_whatever_else_differs() -> None:
     one = Signal(Recipe(seed=7))
     other = Signal(Recipe(seed=7, noise=0.3, most_streams=5, cell="lstm", sampling="uniform"))
     assert [one.next().length for _ in range(100)] == [other.next().length for _ in range(100)]
+
+
+@pytest.mark.parametrize("most", [2, 3, 6, 7, 3_000_000_000])
+def test_a_drawn_number_and_the_state_behind_it_are_the_generators_own(most: int) -> None:
+    ours, theirs = named_bits(3, "lengths"), named_bits(3, "lengths")
+    drawn = [_drawn(ours, 1, most) for _ in range(2000)]
+    assert drawn == [int(np.random.Generator(theirs).integers(1, most + 1)) for _ in range(2000)]
+    assert ours.state == theirs.state
+
+
+@pytest.mark.parametrize("sampling", ["tutorial", "uniform"])
+@pytest.mark.parametrize("position", [0, 1020, 4711])
+def test_rows_are_numpys_linspace_sine_and_cosine_to_the_bit(sampling: str, position: int) -> None:
+    signal = at(Signal(Recipe.model_validate({"sampling": sampling, "most_streams": 4})), position)
+    inclusive = sampling == "tutorial"
+    for _ in range(100):
+        before, chunk, after = signal.state.position, signal.next(), signal.state
+        phases = partial(linspaces, after.offset, after.position - before, chunk.length, inclusive)
+        near = inclusive and after.position <= TUTORIAL_HORIZON
+        phase = phases(before).astype(np.float32) if near else phases(before % 2)
+        assert np.array_equal(chunk.t, phases(before))
+        assert np.array_equal(chunk.input, np.sin(phase).astype(np.float32))
+        assert np.array_equal(chunk.target, np.cos(phase).astype(np.float32))
 
 
 def test_another_seed_gives_other_lengths() -> None:
