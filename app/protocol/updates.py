@@ -12,6 +12,9 @@ from model.learner import Update
 
 Row = list[float]
 
+VIEWED = ("hidden", "gradient", "prediction_after", "nodes")
+"""What is absent where its view was not asked for."""
+
 
 class UpdateShown(BaseModel):
     """One update. Rows are streams, columns time steps."""
@@ -69,8 +72,11 @@ def encode_updates(updates: Iterable[Update]) -> str:
 
 
 def _shown(update: Update) -> dict[str, Any]:
-    shown = {name: value for name, value in vars(update).items() if value is not None}
-    shown |= {"loss": np.float32(update.loss), "mean_loss": np.float32(update.mean_loss)}
+    shown = vars(update).copy()
+    shown["loss"], shown["mean_loss"] = np.float32(update.loss), np.float32(update.mean_loss)
+    for name in VIEWED:
+        if shown[name] is None:
+            del shown[name]
     if update.hidden is not None:
         # a state lies within ±1, and a lane of colours shows no more than 255 of them; a gated cell goes on from
         # whatever a checkpoint holds, though, and a cast makes another number of what is beyond

@@ -86,7 +86,7 @@ class Metrics:
         self.updates = Counter("unrolled_updates", "Optimiser updates made", registry=registry)
         self.tick_seconds = Histogram(
             "unrolled_tick_seconds",
-            "Time in which all runs whose turn it was made one update",
+            "Time in which all runs whose turn it was made a burst of updates",
             registry=registry,
             buckets=SECONDS,
         )

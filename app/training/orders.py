@@ -128,8 +128,8 @@ class Compiling:
 class Done:
     """The results of some orders, and how long the updates took.
 
-    A result is an order's number, whether it succeeded, and what it gave or raised. A tick is one update of each run
-    whose turn it was: how many there were, and the seconds that they took."""
+    A result is an order's number, whether it succeeded, and what it gave or raised. A tick is a burst of updates
+    of each run whose turn it was: how many there were, and the seconds that they took."""
 
     results: list[tuple[int, bool, Any]]
     ticks: list[tuple[int, float]]

@@ -9,6 +9,12 @@ from app.training.runs import Runs
 from model.learner import Diverged
 from model.recipe import Recipe
 
+TICK_SECONDS = 0.002
+"""Seconds that a tick should take at most: what a run makes in its share of them is charged for, and told, at once."""
+
+LEAST_SECONDS = 1e-5
+"""No update is expected to take less, so that a tick has an end where none is charged for."""
+
 Price = Callable[[Recipe, float], float]
 """The seconds to charge for an update, given its recipe and the processor time that it took."""
 
@@ -52,7 +58,7 @@ class Meter:
 
 
 class Turns:
-    """One turn of some runs, ordered by their viewers: update by update, until each has made what it was asked for."""
+    """One turn of some runs, ordered by their viewers: burst by burst, until each has made what it was asked for."""
 
     def __init__(self, runs: Runs, orders: Sequence[Advance], price: Price, meter: Meter) -> None:
         self._runs = runs
@@ -65,21 +71,36 @@ class Turns:
         self.ticks: list[tuple[int, float]] = []
 
     def tick(self) -> None:
-        """Make one update of each run that goes on, encode it, and note what it cost: no time that others took."""
+        """Have each run that goes on make a burst of updates, and note what it cost: no time that others took."""
+        made = 0
         first = began = perf_counter()
         for order in self.going:
-            learner = self._runs[order.run]
-            try:
-                self._texts[order.number].append(encode_update(learner.advance(order.views)))
-            except Diverged as end:
-                self._diverged[order.number] = end.tensor
-            ended = perf_counter()
-            cost = self._price(learner.recipe, self._meter.processor(began, ended))
+            tried = self._burst(order)
+            each = self._meter.processor(began, perf_counter()) / tried
+            recipe = self._runs[order.run].recipe
+            cost = sum(self._price(recipe, each) for _ in range(tried))
             began = perf_counter()
             self.seconds[order.number] += cost
-            self._runs.took(order.run, cost)
-        self.ticks.append((len(self.going), began - first))
+            self._runs.took(order.run, cost / tried)
+            made += tried
+        self.ticks.append((made, began - first))
         self.going = [order for order in self.going if not self._is_over(order)]
+
+    def _burst(self, order: Advance) -> int:
+        """Make at least one update, as many as the run's share of a tick is likely to hold, and encode them. How many
+        were tried: the last one may have diverged."""
+        learner, texts = self._runs[order.run], self._texts[order.number]
+        expected = self._runs.expected(order.run) or TICK_SECONDS  # one, while nobody knows
+        fit = int(TICK_SECONDS / len(self.going) / max(expected, LEAST_SECONDS))
+        for tried in range(1, min(max(1, fit), order.most - len(texts)) + 1):
+            try:
+                texts.append(encode_update(learner.advance(order.views)))
+            except Diverged as end:
+                self._diverged[order.number] = end.tensor
+                return tried
+            if learner.update == order.stop_at:
+                return tried
+        return tried
 
     def _is_over(self, order: Advance) -> bool:
         made = len(self._texts[order.number])
