@@ -78,6 +78,10 @@ class Runs:
         """Note what the newest update of a run cost."""
         self._seconds[run] = self._usual[self._learners[run].recipe.framework] = seconds
 
+    def newest(self, run: int) -> float | None:
+        """Seconds that a run's newest update cost, if it has made one here."""
+        return self._seconds.get(run)
+
     def expected(self, run: int) -> float:
         """Seconds that a run's next update should take: as its newest, or as the newest of any in its framework."""
         if run not in self._learners:

@@ -90,8 +90,8 @@ class Turns:
         """Make at least one update, as many as the run's share of a tick is likely to hold, and encode them. How many
         were tried: the last one may have diverged."""
         learner, texts = self._runs[order.run], self._texts[order.number]
-        expected = self._runs.expected(order.run) or TICK_SECONDS  # one, while nobody knows
-        fit = int(TICK_SECONDS / len(self.going) / max(expected, LEAST_SECONDS))
+        newest = self._runs.newest(order.run)
+        fit = 1 if newest is None else int(TICK_SECONDS / len(self.going) / max(newest, LEAST_SECONDS))
         for tried in range(1, min(max(1, fit), order.most - len(texts)) + 1):
             try:
                 texts.append(encode_update(learner.advance(order.views)))
