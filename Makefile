@@ -13,7 +13,7 @@
 # make lock   write requirements/*.txt, every pin with its hashes, from constraints.txt and pyproject.toml
 # make audit  look up known vulnerabilities of all that is pinned; fails where it cannot look
 # make licences  write docs/licences.md, what the image ships and under which licence
-# make bench  measure, and append the figures to bench/results.json
+# make bench  measure, and append the figures to bench/results.json  (make bench ARGS='training --against ../checkout')
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1

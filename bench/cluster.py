@@ -69,7 +69,7 @@ def measure() -> bool:
 def _compare(plain: Side, ray: Side) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for connections in FLOODS:
-        both = interleaved(lambda n=connections: plain.flooded(n), lambda n=connections: ray.flooded(n), ROUNDS)
+        both = interleaved(ROUNDS, lambda n=connections: plain.flooded(n), lambda n=connections: ray.flooded(n))
         at = f"{connections} connection{'s' * (connections > 1)}"
         for side, found in zip((plain, ray), both, strict=True):
             figures[f"{side.name}, {at}, predictions/s"] = spread([load.rate for load, _ in found], 0)
@@ -78,7 +78,7 @@ def _compare(plain: Side, ray: Side) -> dict[str, Any]:
             figures[f"{side.name}, {at}, CPU, µs/prediction"] = _medians([cpu for _, cpu in found])
     for side in (plain, ray):
         side.crowd(f"join {FEW} {PACE} plain")
-    both_saw = interleaved(plain.look, ray.look, ROUNDS)
+    both_saw = interleaved(ROUNDS, plain.look, ray.look)
     for side, seen in zip((plain, ray), both_saw, strict=True):
         figures[f"{side.name}, {FEW} viewers, CPU, µs/update"] = _medians([one["cpu"] for one in seen])
         figures[f"{side.name}, {FEW} viewers, lag p99, ms"] = spread([one["lag_p99"] for one in seen])

@@ -86,7 +86,7 @@ def measure() -> bool:
     with sync_playwright() as playwright, serving([sys.executable, "-m", "bench.bare"]) as url:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         seconds(browser, url), seconds(browser, f"{url}/bare")
-        ours, bare = interleaved(lambda: seconds(browser, url), lambda: seconds(browser, f"{url}/bare"), ROUNDS)
+        ours, bare = interleaved(ROUNDS, lambda: seconds(browser, url), lambda: seconds(browser, f"{url}/bare"))
         chunks, update = drawn(browser, url)
         browser.close()
     more = [our - other for our, other in zip(ours, bare, strict=True)]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -14,12 +15,17 @@ from bench.serving import Host, command, hosting
 from bench.workers import Worker, worker
 
 PACE = 20
-PROMISED = 300
-STEP = 100
+PROMISED = {"plain": 1000, "mixed": 600}
+"""Viewers of a hall, by their recipes."""
+
+LADDER = (100, 200, 300, 450, 600, 700, 850, 1000, 1200, 1400, 1600, 1800)
+"""Viewers, until a hall is too full."""
+
+PROBED = 300
 MOST_LAG = 100.0  # milliseconds, at the 99th percentile
 SLOW_PACE, AIM = 5, 1000
 WARM_SECONDS = 3
-WATCH_SECONDS = 10
+WATCH_SECONDS = 5
 ROOM = 2000
 
 
@@ -54,62 +60,77 @@ class Hall:
     host: Host
     crowd: Worker
 
-    def look(self, seconds: float = WATCH_SECONDS) -> Look:
-        self.crowd(f"warm {WARM_SECONDS}")
+    def look(self, seconds: float = WATCH_SECONDS, warm: float = WARM_SECONDS) -> Look:
+        self.crowd(f"warm {warm}")
         before, began = cpu_seconds(self.host.pid), perf_counter()
         seen = json.loads(self.crowd.ask(f"watch {seconds}"))
         return Look(seen, (cpu_seconds(self.host.pid) - before) / (perf_counter() - began))
 
 
 @contextmanager
-def hall(workers: int = 1) -> Iterator[Hall]:
-    start = [*command(), "--workers", str(workers)] if workers > 1 else command()
-    with hosting(start, max_viewers=ROOM) as host, worker("crowd", host.url) as crowd:
+def hall(workers: int = 1, build: Path | None = None) -> Iterator[Hall]:
+    start = [*command(build), "--workers", str(workers)] if workers > 1 else command(build)
+    with hosting(start, build, max_viewers=ROOM) as host, worker("crowd", host.url) as crowd:
         yield Hall(host, crowd)
 
 
-def rising(recipes: str, workers: int) -> dict[int, Look]:
-    """Ever more viewers, until the first hall that is too full."""
+def rising(recipes: str, workers: int = 1, build: Path | None = None) -> dict[int, Look]:
+    """Ever more viewers, until the first hall that is too full at a second look too."""
     looks: dict[int, Look] = {}
-    with hall(workers) as full:
-        for viewers in range(STEP, ROOM, STEP):
-            full.crowd(f"join {STEP} {PACE} {recipes}")
+    inside = 0
+    with hall(workers, build) as full:
+        for viewers in LADDER:
+            full.crowd(f"join {viewers - inside} {PACE} {recipes}")
+            inside = viewers
             looks[viewers] = full.look()
+            if not looks[viewers].holds:
+                looks[viewers] = full.look()
             if not looks[viewers].holds:
                 break
     return looks
 
 
-def slow(workers: int) -> Look:
-    with hall(workers) as full:
-        full.crowd(f"join {AIM} {SLOW_PACE} plain")
-        return full.look()
+def holds(looks: dict[int, Look]) -> int:
+    """Viewers of the largest hall that was not too full."""
+    return max((viewers for viewers, look in looks.items() if look.holds), default=0)
 
 
-def measure() -> bool:
+def measure(against: Path | None) -> bool:
+    """A hall of one worker, right after one of the other build."""
     held = True
+    for recipes, promised in PROMISED.items():
+        theirs = rising(recipes, build=against) if against else {}
+        ours = rising(recipes)
+        figures: dict[str, Any] = {"recipes": recipes, "workers": 1, "holds": holds(ours)}
+        if against:
+            figures |= {"the other build holds": holds(theirs)}
+            figures |= {f"the other build, {viewers} viewers": str(look) for viewers, look in theirs.items()}
+        figures |= {f"{viewers} viewers": str(look) for viewers, look in ours.items()}
+        promise = f"{promised} viewers at {PACE} updates/s, p99 lag under {MOST_LAG:.0f} ms, nothing lost"
+        held = record("hall", figures, promise, holds(ours) >= promised) and held
+    return held
+
+
+def wide() -> bool:
+    """Halls of two workers, and slow ones."""
+    for recipes in PROMISED:
+        looks = rising(recipes, workers=2)
+        figures: dict[str, Any] = {"recipes": recipes, "workers": 2, "holds": holds(looks)}
+        record("hall", figures | {f"{viewers} viewers": str(look) for viewers, look in looks.items()})
     for workers in (1, 2):
-        for recipes in ("plain", "mixed"):
-            looks = rising(recipes, workers)
-            holds = max((viewers for viewers, look in looks.items() if look.holds), default=0)
-            figures: dict[str, Any] = {"recipes": recipes, "workers": workers, "holds": holds}
-            figures |= {f"{viewers} viewers": str(look) for viewers, look in looks.items()}
-            if recipes == "plain" and workers == 1:
-                promise = f"{PROMISED} viewers at {PACE} updates/s, p99 lag under {MOST_LAG:.0f} ms, nothing lost"
-                held = record("hall", figures, promise, holds >= PROMISED) and held
-            else:
-                record("hall", figures)
-        look = slow(workers)
+        with hall(workers) as full:
+            full.crowd(f"join {AIM} {SLOW_PACE} plain")
+            look = full.look()
         figures = {"workers": workers, f"{AIM} viewers at pace {SLOW_PACE}": str(look), "in time": look.holds}
         record("slow_hall", figures)
-    return held
+    return True
 
 
 def probes() -> bool:
     """Latency of /healthz and /predict beside the promised hall."""
     with hall() as full:
-        full.crowd(f"join {PROMISED} {PACE} plain")
+        full.crowd(f"join {PROBED} {PACE} plain")
         figures, worst = felt(full.host.url)
         look = {"the hall, afterwards": str(full.look(3))}
-    promise = f"p99 within {MOST:.0f} ms beside {PROMISED} viewers at {PACE} updates/s"
+    promise = f"p99 within {MOST:.0f} ms beside {PROBED} viewers at {PACE} updates/s"
     return record("hall_probes", figures | look, promise, worst <= MOST)

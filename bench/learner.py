@@ -1,42 +1,42 @@
-"""Updates per second of our Learner against the tutorial's loop, both in processes of their own."""
+"""Microseconds of an update: our bare Learner, the tutorial's loop, and for the RNN a jitted JAX; one core for all."""
 
-import sys
-from time import perf_counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 from bench.results import interleaved, ratio, record, spread
-from bench.workers import worker
+from bench.workers import on_one_core, worker
 
-UPDATES = 300
 ROUNDS = 9
-LEAST = 1.4
+OURS, LOOP, JAX, TODAY = "Learner", "tutorial's loop", "JAX", "the other build"
+COUNTS = {OURS: 5000, LOOP: 300, JAX: 2000, TODAY: 2000}
+"""Updates in a round: a tenth of a second or more."""
+
+LEAST = {"rnn": {LOOP: 25, JAX: 2.5}, "gru": {LOOP: 15}, "lstm": {LOOP: 15}}
+"""For each cell how many times as fast as what our Learner is to be."""
 
 
-def updates(count: int) -> float:
-    """Seconds that a new Learner takes for `count` updates."""
-    from model.learner import Learner
-    from model.recipe import Recipe
-
-    learner = Learner(Recipe())
-    began = perf_counter()
-    for _ in range(count):
-        learner.advance()
-    return perf_counter() - began
-
-
-def measure() -> bool:
-    with worker("learner") as ours, worker("tutorial") as theirs:
-        our_seconds, their_seconds = interleaved(lambda: ours(UPDATES), lambda: theirs(UPDATES), ROUNDS)
-    times = ratio(their_seconds, our_seconds)
-    figures = {
-        "Learner, updates/s": spread([UPDATES / s for s in our_seconds], 0),
-        "tutorial's loop, updates/s": spread([UPDATES / s for s in their_seconds], 0),
-        "ratio": times,
-    }
-    return record("learner", figures, f"at least {LEAST} times the tutorial's loop", times >= LEAST)
+def measure(against: Path | None) -> bool:
+    figures: dict[str, Any] = {}
+    held = True
+    for cell, least in LEAST.items():
+        found = _beside(cell, [*least, *([TODAY] if against else [])], against)
+        figures |= {f"{cell}, {who}, µs": spread(each, 1) for who, each in found.items()}
+        times = {who: ratio(each, found[OURS]) for who, each in found.items() if who != OURS}
+        figures |= {f"{cell}, times as fast as {who}": value for who, value in times.items()}
+        held = held and all(times[who] >= bound for who, bound in least.items())
+    said = "; ".join(f"{cell} {' and '.join(f'{n} × {who}' for who, n in of.items())}" for cell, of in LEAST.items())
+    return record("learner", figures, f"at least {said}", held)
 
 
-if __name__ == "__main__":
-    updates(50)
-    print("ready", flush=True)
-    for line in sys.stdin:
-        print(updates(int(line)), flush=True)
+def _beside(cell: str, others: list[str], against: Path | None) -> dict[str, list[float]]:
+    """Microseconds of an update in each round, of ours and of each other."""
+    with ExitStack() as stack:
+        with on_one_core():
+            takes = {OURS: stack.enter_context(worker("bare_learner", cell))}
+            for who in others:
+                module, *arguments = {LOOP: ("tutorial", cell), JAX: ("jax_scan",), TODAY: ("bare_learner", cell)}[who]
+                build = against if who == TODAY else None
+                takes[who] = stack.enter_context(worker(module, *arguments, build=build))
+        rounds = interleaved(ROUNDS, *(lambda who=who: 1e6 * takes[who](COUNTS[who]) / COUNTS[who] for who in takes))
+    return dict(zip(takes, rounds, strict=True))

@@ -58,9 +58,9 @@ def _beside_echo(name: str, url: str, echo: str) -> dict[str, Any]:
     return figures
 
 
-def _in_turns(one: tuple[str, str], other: tuple[str, str], connections: int) -> tuple[list[Load], list[Load]]:
+def _in_turns(one: tuple[str, str], other: tuple[str, str], connections: int) -> list[list[Load]]:
     def load(where: tuple[str, str]) -> Load:
         return flood(*where, BODY.encode(), connections, SECONDS)
 
     load(one), load(other)
-    return interleaved(lambda: load(one), lambda: load(other), ROUNDS)
+    return interleaved(ROUNDS, lambda: load(one), lambda: load(other))

@@ -27,6 +27,7 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "python": platform.python_version(),
         "torch": version("torch"),
+        "numba": version("numba"),
     }
 
 
@@ -56,18 +57,17 @@ def entries() -> list[dict[str, Any]]:
     return kept
 
 
-def interleaved(one: Callable[[], T], other: Callable[[], T], rounds: int) -> tuple[list[T], list[T]]:
-    """Take both in turns, each first as often as the other, so that a machine's moods meet both alike."""
-    ones: list[T] = []
-    others: list[T] = []
+def interleaved(rounds: int, *takes: Callable[[], T]) -> list[list[T]]:
+    """Take all in turns, each first as often as any other, so that a machine's moods meet all alike.
+
+    What each took, round by round, in the order of `takes`.
+    """
+    found: list[list[T]] = [[] for _ in takes]
     for number in range(rounds):
-        if number % 2:
-            others.append(other())
-            ones.append(one())
-        else:
-            ones.append(one())
-            others.append(other())
-    return ones, others
+        first = number % len(takes)
+        for place in (*range(first, len(takes)), *range(first)):
+            found[place].append(takes[place]())
+    return found
 
 
 def ratio(ones: Sequence[float], others: Sequence[float]) -> float:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-def command() -> list[str]:
-    return [str(Path(sys.executable).with_name("unrolled")), "serve", "--port", "0"]
+def command(build: Path | None = None) -> list[str]:
+    """What starts our server, or that of another build: a checkout with a `.venv` of its own."""
+    scripts = build / ".venv/bin" if build else Path(sys.executable).parent
+    return [str(scripts / "unrolled"), "serve", "--port", "0"]
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,24 @@ class Host:
 
 
 @contextmanager
-def serving(start: Sequence[str] | None = None) -> Iterator[str]:
+def serving(start: Sequence[str] | None = None, build: Path | None = None) -> Iterator[str]:
     """Its URL, once it is ready. `start` is another command that prints `… is at URL`."""
-    with hosting(start) as host:
+    with hosting(start, build) as host:
         yield host.url
 
 
 @contextmanager
-def hosting(start: Sequence[str] | None = None, **settings: object) -> Iterator[Host]:
-    """The server, once it is ready, with these settings."""
+def hosting(start: Sequence[str] | None = None, build: Path | None = None, **settings: object) -> Iterator[Host]:
+    """The server, once it is ready, with these settings; another build's starts in its own checkout.
+
+    Elsewhere its training process, which Python looks for in the working folder first, would be of the build there.
+    """
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"UNROLLED_MODELS_DIR": folder, "UNROLLED_LOG_LEVEL": "warning"}
         environment |= {f"UNROLLED_{name.upper()}": str(value) for name, value in settings.items()}
-        with subprocess.Popen(start or command(), env=environment, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            start or command(build), cwd=build, env=environment, stdout=subprocess.PIPE, text=True
+        ) as process:
             try:
                 yield Host(ready(process), process.pid)
             finally:

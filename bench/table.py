@@ -16,12 +16,26 @@ class Row:
     figures: tuple[str, ...]
 
 
+LOOP = "tutorial's loop"
+
 ROWS = (
-    Row("one learner alone, pace max, streamed", "tutorial's loop", "≥ 1.4 ×", "streaming", ("ratio",)),
-    Row("64 learners, updates per CPU second of the server", "tutorial's loop", "≥ 12 ×", "fleet", ("ratio",)),
-    Row("viewers at 20 updates/s, p99 lag under 100 ms", "–", "300", "hall", ("holds",)),
+    Row("bare learner, rnn 32", LOOP, "≥ 25 ×", "learner", ("rnn, times as fast as tutorial's loop",)),
+    Row("the same", "jitted JAX", "≥ 2.5 ×", "learner", ("rnn, times as fast as JAX",)),
+    Row("bare learner, gru 32", LOOP, "≥ 15 ×", "learner", ("gru, times as fast as tutorial's loop",)),
+    Row("bare learner, lstm 32", LOOP, "≥ 15 ×", "learner", ("lstm, times as fast as tutorial's loop",)),
+    Row("one learner alone, pace max, streamed", LOOP, "≥ 9 ×", "streaming", ("ratio",)),
+    Row("64 viewers, updates per CPU second of the server", LOOP, "max ≥ 45 ×, 20/s ≥ 12 ×", "many", ("ratio",)),
+    Row(
+        "viewers at 20 updates/s, p99 lag under 100 ms",
+        "the other build",
+        "plain 1,000, mixed 600",
+        "hall",
+        ("holds", "the other build holds"),
+    ),
     Row("1,000 viewers at 5 messages/s", "–", "in time", "slow_hall", ("in time",)),
-    Row("memory per further viewer, kB", "–", "≤ 100", "memory", ("each viewer from 50 to 250, kB",)),
+    Row("taken up 500 updates behind, ms", "–", "≤ 45", "resuming", ("taken up 500 updates behind, ms",)),
+    Row("start to ready", "import torch, fastapi", "≤ 1.25 ×", "startup", ("ratio",)),
+    Row("memory per further viewer, kB", "–", "≤ 78", "memory", ("each viewer from 50 to 250, kB",)),
     Row(
         "/predict, 64 connections: requests, p99",
         "bare echo",
@@ -60,7 +74,7 @@ def measured(row: Row, entries: Sequence[dict[str, Any]]) -> str:
     for entry in entries:
         figures = entry["figures"]
         if entry["bench"] == row.bench and (values := [figures[name] for name in row.figures if name in figures]):
-            where = [f"{figures[name]}" for name in ("recipes",) if name in figures]
+            where = [f"{figures[name]}" for name in ("recipes", "pace") if name in figures]
             where += [f"{figures['workers']} workers"] if figures.get("workers", 1) > 1 else []
             said = "; ".join({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v) for v in values)
             found.append(f"{said} ({', '.join(where)})" if where else said)

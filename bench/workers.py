@@ -1,9 +1,11 @@
 """Processes that do a piece of work whenever a line asks them to, so that two can be measured in turns."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class Worker:
@@ -31,10 +33,33 @@ class Worker:
 
 
 @contextmanager
-def worker(module: str, *arguments: str) -> Iterator[Worker]:
-    command = [sys.executable, "-m", f"bench.{module}", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def worker(module: str, *arguments: str, build: Path | None = None) -> Iterator[Worker]:
+    """A worker; with another build's Python where that is named, for modules that import nothing of this package."""
+    start = [sys.executable, "-m", f"bench.{module}"]
+    if build is not None:
+        start = [str(build / ".venv/bin/python"), "-P", str(Path(__file__).with_name(f"{module}.py"))]
+    with subprocess.Popen(
+        [*start, *arguments], cwd=build, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield Worker(process)
         finally:
             process.kill()
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Workers that start within share one core: what works in threads gains nothing by them."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def answer(asked: Callable[[str], float]) -> None:
+    """A worker's side: be ready, then answer each line of standard input."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(asked(line), flush=True)

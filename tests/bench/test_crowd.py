@@ -194,18 +194,20 @@ def test_recipes_of_a_mixed_hall_are_allowed_and_differ() -> None:
 
 def test_the_table_has_what_was_measured_in_the_order_of_the_promises() -> None:
     entries = [
-        {"bench": "hall", "figures": {"recipes": "plain", "workers": 1, "holds": 300}},
+        {"bench": "hall", "figures": {"recipes": "plain", "workers": 1, "holds": 300, "the other build holds": 100}},
         {"bench": "hall", "figures": {"recipes": "mixed", "workers": 2, "holds": 200}},
         {"bench": "streaming", "figures": {"ratio": 1.7}},
-        {"bench": "startup", "figures": {"ratio": 1.2}},
+        {"bench": "many", "figures": {"pace": "max", "ratio": 50.1}},
+        {"bench": "memory", "figures": {"in a mixed hall, kB": 90.0}},
     ]
     said = list(lines(entries))
-    assert len(said) == 4
+    assert len(said) == 5
     assert said[2].startswith("| one learner alone")
     assert said[2].rstrip(" |").endswith("1.7")
-    assert "| 300 (plain), 200 (mixed, 2 workers)" in said[3]
+    assert "| 50.1 (max)" in said[3]
+    assert "| 300; 100 (plain), 200 (mixed, 2 workers)" in said[4]
     assert len({len(line) for line in said}) == 1
 
 
 def test_without_a_figure_there_is_no_table() -> None:
-    assert list(lines([{"bench": "startup", "figures": {"ratio": 1.2}}])) == []
+    assert list(lines([{"bench": "frames", "figures": {"ratio": 1.2}}])) == []
