@@ -21,7 +21,7 @@ start_log = logging.getLogger("unrolled.start")
 R = TypeVar("R")
 
 GATHER_SECONDS = 0.006
-"""How long orders wait for others where many come: a learner in a crowd costs a tenth of what it costs alone."""
+"""How long orders wait for others where many come: what they share is the way there and back, and its wakings."""
 
 CROWD = 8
 """With more orders than this under way, orders are gathered before they are sent."""
