@@ -7,7 +7,7 @@ from typing import Any
 from bench.results import interleaved, ratio, record, spread
 from bench.workers import on_one_core, worker
 
-ROUNDS = 9
+ROUNDS = 7
 OURS, LOOP, JAX, TODAY = "Learner", "tutorial's loop", "JAX", "the other build"
 COUNTS = {OURS: 5000, LOOP: 300, JAX: 2000, TODAY: 2000}
 """Updates in a round: a tenth of a second or more."""

@@ -10,7 +10,7 @@ from bench.results import interleaved, ratio, record, spread
 from bench.workers import worker
 
 VIEWERS = 64
-ROUNDS = 5
+ROUNDS = 3
 WARM_SECONDS, WATCH_SECONDS = 1, 3
 UPDATES = 300
 LEAST = {"max": 45, "20": 12}

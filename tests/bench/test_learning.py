@@ -12,8 +12,10 @@ from bench import __main__ as program
 from bench.chunks import chunks
 from bench.results import interleaved
 from bench.serving import command
+from bench.split import split, training
 from bench.tutorial import LAYERS, Tutorial
 from bench.workers import worker
+from model.learner import Learner
 from model.network import Network
 from model.recipe import Recipe
 from model.signal import Signal
@@ -122,3 +124,19 @@ def test_jax_has_the_losses_of_the_loop() -> None:
     weights = {ours: arrays[theirs] for ours, theirs in JAX_NAMES.items()}
     lengths = [len(x) for x, _ in chunks(10)]
     assert losses(weights, 10) == pytest.approx(tutorial.losses(start, lengths, torch.float32), rel=1e-4)
+
+
+def test_what_a_sample_of_the_event_loop_was_is_said_by_the_frame_nearest_to_what_runs() -> None:
+    stacks = """run (asyncio/runners.py:1);serve (app/live/viewer.py:1);_send (app/training/link.py:1) 6
+run (asyncio/runners.py:1);serve (app/live/viewer.py:1);send (uvicorn/impl.py:1) 3
+run (asyncio/runners.py:1) 1
+_bootstrap (threading.py:1);_worker (concurrent/futures/thread.py:81) 90"""
+    assert split(stacks) == {"orders to and fro": 0.6, "sending": 0.3, "the loop itself": 0.1}
+
+
+def test_all_that_an_update_takes_is_in_one_part_and_the_product_is_as_it_was() -> None:
+    before = Signal.next, Learner.advance
+    parts = training(viewers=3, most=2, mixed=True)
+    assert all(each > 0 for each in parts.values())
+    assert len(parts) == 7
+    assert (Signal.next, Learner.advance) == before
