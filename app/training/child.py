@@ -20,7 +20,8 @@ class Child:
         self.socket, theirs = socket.socketpair()
         # a command of its own, not a fork, which would take torch's state and every open socket with it
         start = f"from app.training.process import main; main({theirs.fileno()})"
-        command = [sys.executable, "-c", start, name]  # which `ps` shows
+        # -P: from where it is installed, whatever folder the server was started in; the name is for `ps`
+        command = [sys.executable, "-P", "-c", start, name]
         try:
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)  # noqa: S603
         except OSError:

@@ -5,10 +5,12 @@ import select
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from app.training.child import Child, Frames, framed
+from app.training.orders import CountRuns, Done
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -31,6 +33,22 @@ def test_the_process_ends_when_its_socket_does() -> None:
     child = Child("main")
     child.socket.close()
     assert child.process.wait(60) == 0
+
+
+def test_a_folder_that_has_an_app_of_its_own_is_not_where_ours_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app.py").write_text("raise SystemExit('another one')")
+    monkeypatch.chdir(tmp_path)
+    child = Child("main")
+    child.socket.sendall(framed(([], [CountRuns(1, 0, 1.0)])))
+    done = []
+    while not done:
+        data = child.socket.recv(2**16)
+        assert data, "it has ended"
+        done = [one for one in Frames().feed(data) if isinstance(one, Done)]
+    assert done[0].results == [(1, True, 0)]
+    child.close()
 
 
 def test_the_process_ends_with_a_parent_that_was_killed() -> None:
