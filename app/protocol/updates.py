@@ -30,8 +30,7 @@ class UpdateShown(BaseModel):
     loss: float = Field(description="mean squared error of this chunk")
     mean_loss: float = Field(description="mean of all losses so far")
     milliseconds: dict[Literal["forward", "backward", "optimizer", "run"], float] = Field(
-        description="what each part took, or this run's share where many learned together; `run` where all are one "
-        "call, in TensorFlow"
+        description="what each part took, in PyTorch; `run` where all are one call: compiled, and in TensorFlow"
     )
     hidden: list[str] | None = Field(
         None,

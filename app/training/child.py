@@ -19,7 +19,7 @@ class Child:
     def __init__(self, name: ProcessName) -> None:
         self.socket, theirs = socket.socketpair()
         # a command of its own, not a fork, which would take torch's state and every open socket with it
-        start = f"from app.training.process import main; main({theirs.fileno()})"
+        start = f"from app.training.process import main; main({theirs.fileno()}, compiles={name == 'main'})"
         # -P: from where it is installed, whatever folder the server was started in; the name is for `ps`
         command = [sys.executable, "-P", "-c", start, name]
         try:

@@ -152,12 +152,13 @@ def _have_code(pipe: socket.socket) -> None:
     compile_all()
 
 
-def main(descriptor: int, price: Price = as_it_took) -> None:
+def main(descriptor: int, price: Price = as_it_took, compiles: bool = True) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server says when to end
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pipe = socket.socket(fileno=descriptor)
     pipe.setblocking(False)
-    _have_code(pipe)
+    if compiles:
+        _have_code(pipe)
     process = TrainingProcess(pipe, price)
     gc.collect()
     gc.freeze()

@@ -52,7 +52,7 @@ class Meter:
 
     def _look(self, now: float) -> None:
         spent = process_time() - self._cpu
-        if now > self._since:
+        if now - self._since >= LOOK_SECONDS:  # of less it would tell only chance
             self._share = min(1.0, spent / (now - self._since))
         self._since, self._cpu, self._spent = now, self._cpu + spent, self._spent + spent
 
@@ -60,7 +60,15 @@ class Meter:
 class Turns:
     """One turn of some runs, ordered by their viewers: burst by burst, until each has made what it was asked for."""
 
-    def __init__(self, runs: Runs, orders: Sequence[Advance], price: Price, meter: Meter) -> None:
+    def __init__(
+        self,
+        runs: Runs,
+        orders: Sequence[Advance],
+        price: Price,
+        meter: Meter,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self._clock = clock
         self._runs = runs
         self._price = price
         self._meter = meter
@@ -91,14 +99,17 @@ class Turns:
         were tried: the last one may have diverged."""
         learner, texts = self._runs[order.run], self._texts[order.number]
         newest = self._runs.newest(order.run)
-        fit = 1 if newest is None else int(TICK_SECONDS / len(self.going) / max(newest, LEAST_SECONDS))
+        share, began = TICK_SECONDS / len(self.going), self._clock()
+        fit = 1 if newest is None else int(share / max(newest, LEAST_SECONDS))
         for tried in range(1, min(max(1, fit), order.most - len(texts)) + 1):
             try:
                 texts.append(encode_update(learner.advance(order.views)))
             except Diverged as end:
                 self._diverged[order.number] = end.tensor
                 return tried
-            if learner.update == order.stop_at:
+            if (
+                learner.update == order.stop_at or self._clock() - began >= share
+            ):  # it may cost more than the newest did
                 return tried
         return tried
 

@@ -6,8 +6,10 @@ fifth of a second to be imported. What it compiles here is kept as LLVM's object
 
 import ctypes
 import hashlib
+import os
 import re
 import sys
+import threading
 from collections.abc import Callable
 from functools import cache
 from importlib import metadata
@@ -45,16 +47,22 @@ def _compilers() -> str:
     return f"{metadata.version('numba')} {metadata.version('llvmlite')}"
 
 
-@cache
+_loading = threading.Lock()
+_kernels: dict[str, Kernel] = {}
+
+
 def kernel(cell: Cell, kind: Kind) -> Kernel:
     """The kernel of a cell: from a file, or compiled now, which takes seconds, and kept where that can be."""
     name = f"{cell}-{kind}"
-    file = file_name(name, processor())
-    code = kept.read(file)
-    if code is None:
-        code = _compiled(name, cell, kind)
-        kept.keep(file, code)
-    return _loaded(name, code)
+    with _loading:  # neither Numba nor LLVM may be begun twice at once
+        if name not in _kernels:
+            file = file_name(name, processor())
+            code = kept.read(file)
+            if code is None:
+                code = _compiled(name, cell, kind)
+                kept.keep(file, code)
+            _kernels[name] = _loaded(name, code)
+        return _kernels[name]
 
 
 def to_be_compiled() -> list[Cell]:
@@ -89,7 +97,12 @@ def _digest(text: str, more: bytes = b"") -> str:
 
 
 def _compiled(name: str, cell: Cell, kind: Kind) -> bytes:
-    """Object code of a kernel, which it calls `name`; its signature is `_Native`."""
+    """Object code of a kernel, which it calls `name`; its signature is `_Native`.
+
+    Settings of Numba's in the environment would decide bits that no version tells of: none is heeded.
+    """
+    for setting in [name for name in os.environ if name.startswith("NUMBA_")]:
+        del os.environ[setting]
     from numba import cfunc, types
 
     from model.compiled import kernel as source

@@ -48,7 +48,8 @@ export class Odometer {
     const newest = lastOf(shown) ?? lastOf(state.chunks);
     const sizes = source === "none" ? shown.map(samplesOf) : nodesOf(shown, source === "own" ? shown : twin.chunks);
     const streams = newest.streamIds.length;
-    const says = framework === "tensorflow" ? "static" : { own: "says", twin: "says.twin", none: "says.none" }[source];
+    const none = state.isRecording || this.#words.lacking("torch") ? "says.none" : "says.none.torch";
+    const says = framework === "tensorflow" ? "static" : { own: "says", twin: "says.twin", none: none }[source];
     this.#at.graph.hidden = source === "none";
     setText(this.#at.label, this.#words.say(source === "twin" ? "odometer.nodes.twin" : "odometer.nodes"));
     this.#at.nodes.textContent = source === "none" ? "" : String(lastOf(sizes) ?? "–");

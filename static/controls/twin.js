@@ -85,7 +85,8 @@ export class Twin {
   together(update) {
     const other = this.inStep;
     if (!other || stopped(other) === "diverged") return update;
-    return Math.min(update, other.pace === "max" ? other.update + LEAD - windowAt("max") : other.update);
+    const lead = Math.min(LEAD, other.chunks.length >> 1); // of long chunks fewer are kept to be compared
+    return Math.min(update, other.pace === "max" ? other.update + lead - windowAt("max") : other.update);
   }
 
   /** The twin's chunks up to the first run's newest, at its place: cos is the same a whole period on. */

@@ -62,6 +62,14 @@ export function isWhole({ format, checkpoint, shown, ledger }) {
   return FORMATS.includes(format) && isShown && checkpoint?.bytes instanceof ArrayBuffer && hasRows;
 }
 
+/** @param {EarlierRun} run @returns {EarlierRun} of format 1 with `torch` called what it was then: our own kernel */
+export function renamed(run) {
+  if (run.format !== 1) return run;
+  const name = (/** @type {Record<string, any>} */ recipe) => (recipe?.framework === "torch" ? { ...recipe, framework: "compiled" } : recipe);
+  const of = (/** @type {Record<string, any>} */ shown) => ({ ...shown, recipe: name(shown.recipe), current: name(shown.current) });
+  return { ...run, shown: of(run.shown), twin: run.twin && { ...run.twin, shown: of(run.twin.shown) } };
+}
+
 /** @param {EarlierRun|null} run @returns {Block[]} none where its rows are in the ledger itself, as they once were */
 export function blocksOf(run) {
   return run?.ledger.format === 2 ? run.ledger.blocks : [];
@@ -91,7 +99,7 @@ export async function find(id) {
     const found = answer(transaction.objectStore(RUNS).get(id));
     const blocks = answer(transaction.objectStore(BLOCKS).getAll(rangeOf(id)));
     const run = await found;
-    return run && isWhole(run) ? withRows(run, await blocks) : null;
+    return run && isWhole(run) ? withRows(renamed(run), await blocks) : null;
   } catch {
     return null;
   }
@@ -120,7 +128,7 @@ export function withoutRows(run) {
 export async function all() {
   try {
     const runs = await answer((await open()).transaction(RUNS).objectStore(RUNS).index("saved").getAll());
-    return runs.filter(isWhole).reverse();
+    return runs.filter(isWhole).map(renamed).reverse();
   } catch {
     return [];
   }

@@ -2,7 +2,7 @@ import { throttled } from "../page/throttle.js";
 import { isLink, readLink } from "../run/link.js";
 import { rest } from "../run/state.js";
 import { Claims } from "./claims.js";
-import { FORMAT, all, blocksOf, find, isWhole, put, ready, remove, withRows, withoutRows } from "./runs.js";
+import { FORMAT, all, blocksOf, find, isWhole, put, ready, remove, renamed, withRows, withoutRows } from "./runs.js";
 import { carried, carry, remember, remembered } from "./tab.js";
 
 /** Keeps this tab's run where a reload finds it again. */
@@ -57,7 +57,7 @@ export class Shelf {
     const left = carried();
     const wasLate = left !== null && left.run.id === id && isWhole(left.run) && !(found?.saved >= left.run.saved);
     if (wasLate) put(left.run, left.fresh); // which the page before could not any more
-    const kept = wasLate ? withRows(left.run, [...left.fresh, ...blocksOf(found)]) : found;
+    const kept = wasLate ? withRows(renamed(left.run), [...left.fresh, ...blocksOf(found)]) : found;
     return kept && (hash === before || isOf(kept, hash)) ? kept : null;
   }
 

@@ -18,8 +18,10 @@ export const build = ({ words, store }) => ({ open: () => openScript(words, stor
  * @param {import("../run/state.js").State} state of the run
  */
 async function openScript(words, state) {
-  const { changes } = state;
-  const about = made("p", words.say(changes.length > 0 ? "script.about.changes" : "script.about", { count: changes.length }));
+  const { changes, recipe } = state;
+  const key = changes.length > 0 ? "script.about.changes" : "script.about";
+  const equal = words.say(recipe.framework === "torch" ? "script.equal.torch" : "script.equal.compiled");
+  const about = made("p", words.say(key, { count: changes.length, equal }));
   const text = made("pre");
   text.tabIndex = 0;
   text.lang = "en";
@@ -41,7 +43,7 @@ async function openScript(words, state) {
   /** @type {Source} */
   let source;
   try {
-    source = await written({ recipe: asScript(state.recipe), changes });
+    source = await written({ recipe, changes });
   } catch (trouble) {
     says.textContent = trouble.problem ? words.refusal(trouble.problem) : words.say("predict.unreachable");
     says.classList.add("error");
@@ -58,11 +60,6 @@ async function openScript(words, state) {
     setTimeout(() => (copy.textContent = words.say("script.copy")), COPIED);
   });
   download.addEventListener("click", () => save(new Blob([source.text], { type: "text/x-python" }), source.name));
-}
-
-/** A script is PyTorch's, also of a run that the compiled kernel makes. @param {Record<string, any>} recipe */
-function asScript(recipe) {
-  return recipe.framework === "compiled" ? { ...recipe, framework: "torch" } : recipe;
 }
 
 /** @param {object} run recipe and changes @returns {Promise<Source>} @throws {Error} with the server's `problem`, if it has one */

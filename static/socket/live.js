@@ -301,7 +301,7 @@ export class Live {
     if (message.type === "changed") this.#wishes.granted(message);
     if (message.type === "error") {
       if (message.tag == null) this.#wishes.refused();
-      else this.#isRefused(opening, wasStale);
+      else this.#isRefused(opening, wasStale, message);
     }
     return undefined;
   }
@@ -327,10 +327,12 @@ export class Live {
   }
 
   /** An `open` was refused: the run that there was goes on, or the same recipe from its start. */
-  #isRefused(opening, wasStale) {
+  #isRefused(opening, wasStale, { code, detail }) {
     if (opening?.file) {
       this.#opening.file = null;
       if (!this.#isOpen || wasStale) this.#greet(); // where this connection has none
+    } else if (opening?.after != null && (code === "not_offered" || code === "not_installed")) {
+      this.#store.dispatch({ type: "connection", status: "refused", detail }); // another server may go on from it
     } else if (opening?.after != null) {
       this.#checkpoint = null; // this server cannot go on from it
       this.#open({ lost: true });

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -63,7 +65,8 @@ def compiled(code: bytes, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def loaded() -> Any:
     """The code that a process which has only begun would run."""
-    return machine_code.kernel.__wrapped__("rnn", "float32")
+    with patch.object(machine_code, "_kernels", {}):
+        return machine_code.kernel("rnn", "float32")
 
 
 def learned_where_nothing_can_be_written(tmp_path: Path) -> tuple[list[float], bool]:
@@ -262,3 +265,27 @@ def test_what_is_no_number_stays_none_and_infinity_has_its_limit(kind: type[np.f
         assert np.isnan(values[::3]).all()
         np.testing.assert_allclose(values[1::3], limits[0], atol=1e-300)
         np.testing.assert_allclose(values[2::3], limits[1])
+
+
+def test_numbas_own_settings_decide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    class Asked(Exception):
+        """Numba has been asked to compile, which is all that is wanted of it here."""
+
+    def looks(*_: object, **__: object) -> None:
+        given.update({name: value for name, value in os.environ.items() if name.startswith("NUMBA_")})
+        raise Asked
+
+    monkeypatch.setenv("NUMBA_OPT", "0")
+    monkeypatch.setattr("numba.cfunc", looks)
+    with pytest.raises(Asked):
+        machine_code._compiled("rnn-float32", "rnn", "float32")
+    assert given == {}
+
+
+def test_threads_that_ask_at_once_have_a_kernel_loaded_once(compiled: list[str], own: Path) -> None:
+    with patch.object(machine_code, "_kernels", {}), ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda _: machine_code.kernel("rnn", "float32"), range(8)))
+    assert len(compiled) == 1
+    assert len({id(one) for one in made}) == 1

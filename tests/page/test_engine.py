@@ -5,7 +5,7 @@ import re
 import statistics
 from typing import Any
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
 from tests.support.ear import Ear
 from tests.support.node import folded
@@ -263,3 +263,53 @@ def test_a_framework_that_can_be_installed_is_told_how(visit: Visits) -> None:
     expect(page.page.locator("#preset-caption")).to_have_text(
         "TensorFlow is not installed on this server. To have it: pip install 'unrolled[tensorflow]'"
     )
+
+
+def test_a_server_that_does_not_offer_the_runs_framework_leaves_its_checkpoint_in_the_tab(
+    visit: Visits, server_url: str
+) -> None:
+    sockets: list[WebSocketRoute] = []
+    heard: list[dict[str, Any]] = []
+
+    def answers(socket: WebSocketRoute) -> None:
+        """The first is the server's; whoever comes again is refused."""
+        sockets.append(socket)
+        if len(sockets) == 1:
+            socket.connect_to_server()
+        else:
+            socket.on_message(lambda text: isinstance(text, str) and refuses(socket, json.loads(text)))
+
+    def refuses(socket: WebSocketRoute, message: dict[str, Any]) -> None:
+        heard.append(message)
+        refusal = {"code": "not_offered", "field": "recipe.framework", "detail": "torch is not offered here"}
+        if message["type"] == "open":
+            socket.send(json.dumps({"type": "error", "tag": message["tag"], **refusal}))
+
+    def prepare(page: Page) -> None:
+        page.route_web_socket("**/ws/train", answers)
+
+    page = visit(server_url + "/#framework=torch", charts=False, prepare=prepare)
+    page.until(lambda: page.update > 2, "it runs")
+    sockets[0].close(code=1012)
+    expect(page.at("notice")).to_contain_text("torch is not offered here")
+    expect(page.at("status")).to_have_text("refused")
+    assert [message["resume"] for message in heard if message["type"] == "open"] == [True], "nothing is begun anew"
+    assert page.update > 2
+
+
+def test_a_run_that_an_older_page_kept_as_torch_is_the_compiled_kernels() -> None:
+    script = """
+      const { renamed } = await import('/static/earlier/runs.js');
+      const shown = {update: 5, recipe: {framework: 'torch', seed: 3}, current: {framework: 'torch', seed: 3}};
+      const other = {...shown, recipe: {framework: 'tensorflow'}, current: {framework: 'tensorflow'}};
+      const twin = {id: 'gru', shown};
+      return [1, 2].map((format) => [renamed({format, shown, twin}), renamed({format, shown: other, twin: null})]);
+    """
+    (old, tensorflow), (new, _) = folded(script)
+    assert old["shown"] == {
+        "update": 5,
+        **{name: {"framework": "compiled", "seed": 3} for name in ("recipe", "current")},
+    }
+    assert old["twin"] == {"id": "gru", "shown": old["shown"]}
+    assert tensorflow["shown"]["recipe"] == {"framework": "tensorflow"}
+    assert new["shown"]["recipe"]["framework"] == new["twin"]["shown"]["current"]["framework"] == "torch"

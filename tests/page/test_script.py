@@ -30,6 +30,8 @@ def test_the_script_of_a_run_prints_the_losses_that_the_page_received(page: Visi
     file = tmp_path / "unrolled-rnn-seed-1.py"
     download.value.save_as(file)
     assert file.read_text("utf-8") == shown.text_content()
+    expect(shown).to_contain_text("Unrolled ran it compiled")
+    expect(dialog).to_contain_text("but for rounding")
     said = rows(run_alone(tmp_path, file.name))
     received = page.updates()
     assert min(len(said), len(received)) > changed[0] + 1, "the change is among what is compared"
@@ -39,6 +41,14 @@ def test_the_script_of_a_run_prints_the_losses_that_the_page_received(page: Visi
     page.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(page.at("script")).to_be_focused()
+
+
+def test_the_script_of_a_run_of_pytorch_says_that_its_losses_are_equal_to_the_bit(page: Visit) -> None:
+    page.opens("framework=torch&seed=2")
+    page.at("script").click()
+    expect(page.at("script-dialog")).to_contain_text("to the bit with the same PyTorch")
+    expect(page.at("script-text")).to_contain_text("to the bit with the same PyTorch")
+    page.page.keyboard.press("Escape")
 
 
 def test_the_script_is_copied_on_a_phone_and_a_refusal_is_told(page: Visit) -> None:

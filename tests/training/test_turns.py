@@ -1,5 +1,7 @@
 """Turns: bursts as long as a run's share of a tick, that end where they should."""
 
+import itertools
+
 import orjson
 import pytest
 
@@ -18,12 +20,19 @@ def runs() -> Runs:
     return runs
 
 
+def still() -> float:
+    """A clock on which nothing takes any time."""
+    return 0.0
+
+
 def order(run: int, most: int = 1000, stop_at: int = 0) -> Advance:
     return Advance(run, 0, 1.0, run, most, frozenset(), stop_at)
 
 
 def test_a_burst_is_as_long_as_a_runs_share_of_a_tick(runs: Runs) -> None:
-    turns = Turns(runs, [order(0), order(1)], lambda recipe, _: TICK_SECONDS / 10 if recipe.seed == 2 else 1.0, Meter())
+    turns = Turns(
+        runs, [order(0), order(1)], lambda recipe, _: TICK_SECONDS / 10 if recipe.seed == 2 else 1.0, Meter(), still
+    )
     for _ in range(3):
         turns.tick()
     assert [made for made, _ in turns.ticks] == [2, 6, 6], "one each while nobody knows, then one of ten and a half"
@@ -32,7 +41,7 @@ def test_a_burst_is_as_long_as_a_runs_share_of_a_tick(runs: Runs) -> None:
 
 
 def test_what_costs_nothing_has_no_endless_burst(runs: Runs) -> None:
-    turns = Turns(runs, [order(0, most=10_000)], lambda recipe, seconds: 0.0, Meter())
+    turns = Turns(runs, [order(0, most=10_000)], lambda recipe, seconds: 0.0, Meter(), still)
     turns.tick()
     turns.tick()
     assert 1 < turns.turn(order(0)).made < 10_000
@@ -40,7 +49,7 @@ def test_what_costs_nothing_has_no_endless_burst(runs: Runs) -> None:
 
 @pytest.mark.parametrize(("most", "stop_at", "made"), [(1, 0, 1), (5, 0, 5), (100, 7, 7)])
 def test_a_burst_ends_where_its_order_does(runs: Runs, most: int, stop_at: int, made: int) -> None:
-    turns = Turns(runs, [order(0, most, stop_at)], lambda recipe, seconds: 0.0, Meter())
+    turns = Turns(runs, [order(0, most, stop_at)], lambda recipe, seconds: 0.0, Meter(), still)
     while turns.going:
         turns.tick()
     turn = turns.turn(order(0))
@@ -49,9 +58,17 @@ def test_a_burst_ends_where_its_order_does(runs: Runs, most: int, stop_at: int, 
 
 
 def test_a_burst_ends_where_its_run_diverges(runs: Runs) -> None:
-    turns = Turns(runs, [order(2)], lambda recipe, seconds: 0.0, Meter())
+    turns = Turns(runs, [order(2)], lambda recipe, seconds: 0.0, Meter(), still)
     while turns.going:
         turns.tick()
     turn = turns.turn(order(2))
     assert turn.diverged is not None
     assert turn.made == turn.update == sum(made for made, _ in turns.ticks) - 1, "the one that diverged was tried"
+
+
+def test_a_burst_ends_with_its_share_of_the_tick_where_updates_cost_more_than_they_did(runs: Runs) -> None:
+    time = itertools.count(step=TICK_SECONDS)
+    turns = Turns(runs, [order(0)], lambda recipe, seconds: 1e-9, Meter(), lambda: next(time))
+    for _ in range(3):
+        turns.tick()
+    assert [made for made, _ in turns.ticks] == [1, 1, 1]
