@@ -93,7 +93,7 @@ def training(viewers: int, most: int, mixed: bool, views: Set[View] = frozenset(
 
 def _trained(timers: Timers, viewers: int, most: int, mixed: bool, views: Set[View]) -> int:
     """Have all of these runs advanced, as the training process would. How many updates count."""
-    runs = Runs("torch")
+    runs = Runs()
     for number in range(viewers):
         runs.carry_out(Begin(number, 0, 1.0, number, Recipe.model_validate(recipe(number, mixed)), None, ()))
 
@@ -109,7 +109,7 @@ def _trained(timers: Timers, viewers: int, most: int, mixed: bool, views: Set[Vi
             for first in range(0, viewers, TOGETHER):
                 numbers = range(first, min(viewers, first + TOGETHER))
                 _, orders = carry(([], [Advance(one, 0, 1.0, one, most, views, 0) for one in numbers]))
-                turn = turns.Turns(runs, orders, turns.as_it_took)
+                turn = turns.Turns(runs, orders, turns.as_it_took, turns.Meter())
                 tick = timers("tick", turn.tick)
                 while turn.going:
                     tick()

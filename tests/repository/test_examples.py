@@ -44,10 +44,9 @@ def test_the_client_trains_a_run_and_has_it_predict(live: Server) -> None:
 def test_the_client_goes_on_where_its_wire_was_cut(live: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     client = runpy.run_path(str(EXAMPLES / "client.py"))
     train = client["train"]
-    train.__globals__["RECIPE"] = client["RECIPE"] | {
-        "stop_after": 2500
-    }  # more than the messages before the last cut can hold
-    train.__globals__["CHANGE"] = client["CHANGE"] | {"after_update": 100}
+    # more updates than the messages before the last cut can hold, and a change that no window reaches at once
+    train.__globals__["RECIPE"] = client["RECIPE"] | {"stop_after": 2500}
+    train.__globals__["CHANGE"] = client["CHANGE"] | {"after_update": 600}
     whole = train(live.url)
 
     proxy = Proxy(live.port)
