@@ -208,11 +208,11 @@ def keeps(letter: bytes, times: int) -> None:
 
 def test_who_reads_while_several_keep_the_same_code_finds_it_whole_each_time(own: Path) -> None:
     keeps(b"-", 1)
+    found = {kept.read(NAME)}
     fork = get_context("fork")
     writers = [fork.Process(target=keeps, args=(letter, 50)) for letter in (b"a", b"b")]
     for writer in writers:
         writer.start()
-    found = set()
     while any(writer.is_alive() for writer in writers):
         found.add(kept.read(NAME))
     found.add(kept.read(NAME))
