@@ -1,6 +1,7 @@
 """Turns: the updates of the runs whose turn it is, and what each run's cost."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from time import perf_counter, process_time
 
 from app.protocol.updates import encode_update
@@ -15,16 +16,15 @@ TICK_SECONDS = 0.002
 LEAST_SECONDS = 1e-5
 """No update is expected to take less, so that a tick has an end where none is charged for."""
 
+LOOK_SECONDS = 0.004
+"""After how long the processor's time is asked for again: it costs up to 5 µs, a fifth of an update's."""
+
 Price = Callable[[Recipe, float], float]
 """The seconds to charge for an update, given its recipe and the processor time that it took."""
 
 
 def as_it_took(recipe: Recipe, seconds: float) -> float:
     return seconds
-
-
-LOOK_SECONDS = 0.004
-"""After how long the processor's time is asked for again: it costs up to 5 µs, a fifth of an update's."""
 
 
 class Meter:
@@ -101,16 +101,14 @@ class Turns:
         newest = self._runs.newest(order.run)
         share, began = TICK_SECONDS / len(self.going), self._clock()
         fit = 1 if newest is None else int(share / max(newest, LEAST_SECONDS))
-        for tried in range(1, min(max(1, fit), order.most - len(texts)) + 1):
+        for tried in count(1):
             try:
                 texts.append(encode_update(learner.advance(order.views)))
             except Diverged as end:
                 self._diverged[order.number] = end.tensor
-                return tried
-            if (
-                learner.update == order.stop_at or self._clock() - began >= share
-            ):  # it may cost more than the newest did
-                return tried
+            late = self._clock() - began >= share  # they may cost more than the newest did
+            if late or tried >= fit or self._is_over(order):
+                break
         return tried
 
     def _is_over(self, order: Advance) -> bool:

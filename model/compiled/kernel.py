@@ -15,8 +15,10 @@ import numpy as np
 from numba import carray, from_dtype, njit, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
+from model.compiled.layout import ORDERS
 from model.compiled.room import NOT_FINITE_LOSS, NOT_FINITE_MOVE, PLAN
 from model.optimizer import BETA1, BETA2, EPSILON
+from model.recipe import Cell
 
 Array = Any
 """A NumPy array to Numba, of the kernel's float type where nothing else is said."""
@@ -304,7 +306,7 @@ def signature(kind: Any) -> Any:
     return types.float64(pointer(from_dtype(PLAN)), types.float64, types.float64, numbers, numbers)
 
 
-def kernel(cell: str) -> Any:
+def kernel(cell: Cell) -> Any:
     """The function of a cell, for Numba to compile.
 
     It returns the chunk's loss, or a number below 0 where something is not finite: then nothing has moved. All arrays
@@ -312,7 +314,7 @@ def kernel(cell: str) -> Any:
     """
     forward = {"rnn": _rnn_forward, "gru": _gru_forward, "lstm": _lstm_forward}[cell]
     backward = {"rnn": _rnn_backward, "gru": _gru_backward, "lstm": _lstm_backward}[cell]
-    count = {"rnn": 1, "gru": 3, "lstm": 4}[cell]
+    count = len(ORDERS[cell])
     gru, lstm = cell == "gru", cell == "lstm"
 
     @_steps
